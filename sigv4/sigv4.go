@@ -7,9 +7,13 @@
 package sigv4
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
+	"crypto/subtle"
+	"encoding"
+	"hash"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,7 +24,6 @@ const EmptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49599
 const (
 	algorithm  = "AWS4-HMAC-SHA256"
 	terminator = "aws4_request"
-	blockSize  = sha256.BlockSize
 )
 
 // Request is what is signed. The fields are used as they are: the caller sends exactly these bytes.
@@ -42,13 +45,23 @@ type Signer struct {
 	day          atomic.Pointer[dayKey]
 }
 
-// dayKey is the signing key of one UTC day, with what else depends on the day and the region alone.
+// dayKey is the signing key of one UTC day, with what else depends on the day and the region alone. Of the key itself
+// only what HMAC starts from is kept: SHA-256's state after the key's inner and outer block (RFC 2104, section 4).
 type dayKey struct {
 	date  [8]byte // yyyymmdd
 	scope string  // yyyymmdd/region/s3/aws4_request
-	inner [blockSize]byte
-	outer [blockSize]byte
+	inner []byte
+	outer []byte
 }
+
+// restartable is SHA-256 that can go on from a kept state.
+type restartable interface {
+	hash.Hash
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+}
+
+var hashes = sync.Pool{New: func() any { return sha256.New() }}
 
 // New returns a signer for the S3 service in region. An empty sessionToken means long-term credentials.
 func New(accessKey, secretKey, sessionToken, region string) *Signer {
@@ -65,22 +78,23 @@ func (s *Signer) AppendHeaders(dst []byte, r *Request, now time.Time) []byte {
 	key := s.keyOf(stamp[:8])
 	start := len(dst)
 
+	h := hashes.Get().(restartable)
+	h.Reset()
 	dst = s.appendCanonicalRequest(dst, r, stamp[:])
-	digest := sha256.Sum256(dst[start:])
+	h.Write(dst[start:])
+	dst = h.Sum(dst)
+	digest := [sha256.Size]byte(dst[len(dst)-sha256.Size:])
 
-	dst = append(dst[:start], key.inner[:]...)
-	dst = append(dst, algorithm+"\n"...)
+	dst = append(dst[:start], algorithm+"\n"...)
 	dst = append(dst, stamp[:]...)
 	dst = append(dst, '\n')
 	dst = append(dst, key.scope...)
 	dst = append(dst, '\n')
-	dst = hex.AppendEncode(dst, digest[:])
-	digest = sha256.Sum256(dst[start:])
-
-	// RFC 2104: HMAC(K, m) = H(K^opad, H(K^ipad, m)).
-	dst = append(dst[:start], key.outer[:]...)
-	dst = append(dst, digest[:]...)
-	signature := sha256.Sum256(dst[start:])
+	dst = appendHex(dst, &digest)
+	dst = resume(h, key.inner, dst, start)
+	dst = resume(h, key.outer, dst, start)
+	signature := [sha256.Size]byte(dst[start:])
+	hashes.Put(h)
 
 	dst = append(dst[:start], "X-Amz-Content-Sha256: "+EmptyPayloadHash+"\r\nX-Amz-Date: "...)
 	dst = append(dst, stamp[:]...)
@@ -95,8 +109,19 @@ func (s *Signer) AppendHeaders(dst []byte, r *Request, now time.Time) []byte {
 	dst = append(dst, ",SignedHeaders="...)
 	dst = s.appendSignedHeaders(dst, r)
 	dst = append(dst, ",Signature="...)
-	dst = hex.AppendEncode(dst, signature[:])
+	dst = appendHex(dst, &signature)
 	return append(dst, "\r\n"...)
+}
+
+// resume replaces dst[start:] by its SHA-256, going on from state.
+func resume(h restartable, state, dst []byte, start int) []byte {
+	if err := h.UnmarshalBinary(state); err != nil {
+		panic(err) // the state came from the same implementation
+	}
+	h.Write(dst[start:])
+	end := len(dst)
+	dst = h.Sum(dst)
+	return append(dst[:start], dst[end:]...)
 }
 
 // appendCanonicalRequest writes the canonical request. The header names are in alphabetical order by construction.
@@ -156,13 +181,18 @@ func deriveDayKey(secretKey, date, region string) *dayKey {
 	k := &dayKey{scope: date + "/" + region + "/s3/" + terminator}
 	copy(k.date[:], date)
 	// RFC 2104: a key shorter than the block is padded with zeros; the signing key has 32 of 64 bytes.
-	for i := range blockSize {
-		var b byte
-		if i < len(key) {
-			b = key[i]
+	state := func(pad byte) []byte {
+		block := bytes.Repeat([]byte{pad}, sha256.BlockSize)
+		subtle.XORBytes(block, block[:len(key)], key)
+		h := sha256.New().(restartable)
+		h.Write(block)
+		kept, err := h.MarshalBinary()
+		if err != nil {
+			panic(err) // crypto/sha256 documents that it can
 		}
-		k.inner[i], k.outer[i] = b^0x36, b^0x5c
+		return kept
 	}
+	k.inner, k.outer = state(0x36), state(0x5c)
 	return k
 }
 

@@ -92,8 +92,8 @@ func TestEncoding(t *testing.T) {
 	f("/-._~*()'!", "/-._~%2A%28%29%27%21")
 	f("/\x00\xff\u65e5", "/%00%FF%E6%97%A5")
 
-	params := []Param{{"prefix", "a/b c"}, {"list-type", "2"}, {"delimiter", ""}, {"list-type", "1+1"}}
-	want := "delimiter=&list-type=1%2B1&list-type=2&prefix=a%2Fb%20c"
+	params := []Param{{"prefix", "a/b c~\x00"}, {"list-type", "2"}, {"delimiter", ""}, {"list-type", "1+1"}}
+	want := "delimiter=&list-type=1%2B1&list-type=2&prefix=a%2Fb%20c~%00"
 	if got := string(AppendQuery(nil, params)); got != want {
 		t.Errorf("AppendQuery = %q, want %q", got, want)
 	}
