@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"yatagarasu/proxy/origin"
+)
+
+// record counts an exchange and writes its access record: once, when the last byte has left or could not.
+func (s *Server) record(x *exchange) {
+	took := time.Since(x.start)
+	status := x.ctx.Response.StatusCode()
+	sent := x.sent()
+	m := s.metrics.none
+	if x.bucket != nil {
+		m = x.bucket.metrics
+	}
+	m.counter(&m.requests[x.method], status, "requests_total", "bucket", m.name, "method", methodNames[x.method]).Inc()
+	m.durations[x.cache].Update(took.Seconds())
+	m.ttfb[x.cache].Update(x.ready.Seconds())
+	m.bytes[x.cache].AddInt64(sent)
+	if x.cache == cacheBypass {
+		m.originBytes.AddInt64(sent)
+	}
+	aborted := x.cause != nil
+	if aborted {
+		var failed *origin.Error
+		if errors.As(x.cause, &failed) && failed.Reason != origin.ReasonClientGone {
+			m.originErrors[failed.Reason].Inc()
+		} else {
+			s.metrics.aborts.Inc()
+		}
+	}
+	s.logFailure(x)
+	if log := &x.state.config.Logging; log.Access && s.sampled(log.Sample, status, aborted) {
+		s.writeAccess(x, status, sent, took, aborted)
+	}
+}
+
+// sampled picks one record in n; what went wrong is always written.
+func (s *Server) sampled(n, status int, aborted bool) bool {
+	return n <= 1 || status >= 500 || aborted || s.sampler.Add(1)%uint64(n) == 0
+}
+
+func (s *Server) writeAccess(x *exchange, status int, sent int64, took time.Duration, aborted bool) {
+	e := s.access.log.Log().
+		Time("time", x.start).
+		Bytes("request_id", x.id[:]).
+		Str("client_ip", clientText(x)).
+		Bytes("method", x.ctx.Request.Header.Method()).
+		Bytes("path", x.target.raw)
+	if x.bucket != nil {
+		e.Str("bucket", x.bucket.config.Name)
+	} else {
+		e.Str("bucket", "")
+	}
+	e.Int("status", status).
+		Int64("bytes", sent).
+		Float64("duration_ms", ms(took)).
+		Float64("ttfb_ms", ms(x.ready)).
+		Str("cache", cacheNames[x.cache]).
+		Float64("origin_ms", ms(x.origin))
+	if x.origin > 0 {
+		e.Str("replica", replicaPrimary)
+	} else {
+		e.Str("replica", "")
+	}
+	h := &x.ctx.Request.Header
+	e.Str("user", "").
+		Bytes("user_agent", h.UserAgent()).
+		Bytes("referer", h.Referer()).
+		Bool("aborted", aborted).
+		Send()
+}
+
+func clientText(x *exchange) string {
+	if !x.client.IsValid() {
+		return ""
+	}
+	return x.client.String()
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// logFailure tells the operator what the client is not told.
+func (s *Server) logFailure(x *exchange) {
+	var cause error
+	switch {
+	case x.cause != nil:
+		cause = x.cause
+	case x.err != nil && x.err.cause != nil && x.err.status >= 500:
+		cause = x.err.cause
+	default:
+		return
+	}
+	level := zerolog.WarnLevel
+	var failed *origin.Error
+	if x.cause != nil && (!errors.As(cause, &failed) || failed.Reason == origin.ReasonClientGone) {
+		level = zerolog.DebugLevel // the client left; that is its own affair
+	}
+	e := s.log.WithLevel(level).Bytes("request_id", x.id[:]).Err(cause)
+	if x.bucket != nil {
+		e.Str("bucket", x.bucket.config.Name)
+	}
+	e.Msg("request failed")
+}
+
+// AccessLog batches access records: a request appends a line to memory, and one goroutine writes what has gathered.
+// When the writer cannot follow, records are dropped and counted rather than requests held up.
+type AccessLog struct {
+	log     zerolog.Logger
+	out     io.Writer
+	mu      sync.Mutex
+	lines   []byte // what has gathered
+	spare   []byte
+	wake    chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+	dropped atomic.Uint64
+}
+
+const (
+	accessFlushEvery = 200 * time.Millisecond
+	accessFlushBytes = 64 << 10
+	accessMaxBytes   = 1 << 20
+)
+
+// NewAccessLog starts a log that writes to out. Close flushes it.
+func NewAccessLog(out io.Writer, console bool) *AccessLog {
+	a := &AccessLog{out: out, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	if console {
+		a.out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime}
+	}
+	a.log = zerolog.New(lineWriter{a, console})
+	go a.run()
+	return a
+}
+
+// Dropped returns how many records were lost because the writer could not follow.
+func (a *AccessLog) Dropped() uint64 { return a.dropped.Load() }
+
+// Close writes what has gathered and ends the log.
+func (a *AccessLog) Close() {
+	close(a.stop)
+	<-a.done
+}
+
+// lineWriter takes one record at a time from zerolog.
+type lineWriter struct {
+	a      *AccessLog
+	direct bool // for people at a terminal: no batching
+}
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	if w.direct {
+		return w.a.out.Write(line)
+	}
+	w.a.mu.Lock()
+	if len(w.a.lines)+len(line) > accessMaxBytes {
+		w.a.mu.Unlock()
+		w.a.dropped.Add(1)
+		return len(line), nil
+	}
+	w.a.lines = append(w.a.lines, line...)
+	full := len(w.a.lines) >= accessFlushBytes
+	w.a.mu.Unlock()
+	if full {
+		select {
+		case w.a.wake <- struct{}{}:
+		default:
+		}
+	}
+	return len(line), nil
+}
+
+func (a *AccessLog) run() {
+	defer close(a.done)
+	tick := time.NewTicker(accessFlushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-a.wake:
+		case <-a.stop:
+			a.flush()
+			return
+		}
+		a.flush()
+	}
+}
+
+func (a *AccessLog) flush() {
+	a.mu.Lock()
+	lines := a.lines
+	a.lines, a.spare = a.spare[:0], nil
+	a.mu.Unlock()
+	if len(lines) > 0 {
+		_, _ = a.out.Write(lines) // nowhere left to say that the log cannot be written
+	}
+	a.spare = lines[:0]
+}

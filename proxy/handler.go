@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/valyala/fasthttp"
+)
+
+// serve is the request path: what happens to a request, in order. Each step may return the error that is answered.
+// The body goes out after it has returned; exchange.Close comes last.
+func (x *exchange) serve() error {
+	h := &x.ctx.Request.Header
+	if err := checkFraming(h); err != nil {
+		return err
+	}
+	var err error
+	limits := &x.state.config.Server.Limits
+	if x.target, x.space, err = parseTarget(h, int(limits.URIBytes), x.space); err != nil {
+		if x.method == methodOptions && string(h.RequestURI()) == "*" {
+			return x.options() // RFC 9110, section 9.3.7
+		}
+		if x.method == methodOther {
+			return errMethod // CONNECT has a target of its own form
+		}
+		return err
+	}
+	x.bucket, x.key = x.state.routes.find(x.target.path)
+	switch {
+	case x.method == methodOptions:
+		return x.options()
+	case x.method == methodOther:
+		return errMethod
+	case x.server.isControl(x.target.path):
+		return x.server.control(x)
+	case x.bucket == nil:
+		return errNoRoute
+	}
+	x.parseConditions(h)
+	return x.serveObject()
+}
+
+// serveObject answers with the object, or with what the bucket's site and list settings put in its place.
+func (x *exchange) serveObject() error {
+	site, list := &x.bucket.config.Site, x.bucket.config.List.Enabled
+	directory := len(x.key) == 0 || x.key[len(x.key)-1] == '/'
+	var err error
+	switch {
+	case directory && site.Index != "":
+		index := append(bytes.Clone(x.key), site.Index...)
+		if err = x.fetch(index); isMissing(err) && list {
+			err = x.list()
+		}
+	case directory && list:
+		err = x.list()
+	case len(x.key) == 0:
+		err = errNoKey
+	default:
+		err = x.fetch(x.key)
+	}
+	if isMissing(err) && site.Fallback != "" {
+		if fallback := x.fetch([]byte(site.Fallback)); fallback == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func isMissing(err error) bool {
+	return err != nil && asHTTPError(err).status == fasthttp.StatusNotFound
+}
+
+// handle wraps a step into a request handler: whatever it returns, or however it panics, the client gets an answer
+// and the exchange its end.
+func (s *Server) handle(step func(*exchange) error) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		x := s.begin(ctx)
+		defer func() {
+			if p := recover(); p != nil {
+				s.metrics.panics.Inc()
+				s.log.Error().Str("request_id", string(x.id[:])).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
+				x.writeError(errPanic)
+				x.finish()
+			}
+		}()
+		if err := step(x); err != nil {
+			x.respondError(asHTTPError(err))
+		}
+		x.finish()
+	}
+}
+
+// respondError answers with the bucket's page for the error's status, or with JSON.
+func (x *exchange) respondError(e *httpError) {
+	if x.bucket != nil && (x.method == methodGet || x.method == methodHead) {
+		if page := x.bucket.config.Site.ErrorPages[e.status]; page != "" && x.errorPage(e, page) {
+			return
+		}
+	}
+	x.writeError(e)
+}
+
+// errorPage answers with an object of the bucket under the error's status. It returns false when the object cannot
+// be had.
+func (x *exchange) errorPage(e *httpError, page string) bool {
+	x.cond, x.specs = preconditions{}, nil
+	if err := x.fetch([]byte(page)); err != nil {
+		return false
+	}
+	resp := &x.ctx.Response
+	resp.SetStatusCode(e.status)
+	resp.Header.Set("Cache-Control", "no-store")
+	// These speak of the page, not of what was asked for (RFC 9110, section 8.8).
+	for _, name := range []string{"ETag", "Last-Modified", "Expires", "Accept-Ranges"} {
+		resp.Header.Del(name)
+	}
+	x.err = e
+	return true
+}
+
+// finish adds what every response carries. The response's header is complete after it.
+func (x *exchange) finish() {
+	h := &x.ctx.Response.Header
+	h.SetBytesV("X-Request-Id", x.id[:])
+	if x.bucket != nil {
+		x.applyCORS(h)
+	}
+	x.ready = sinceStart(x)
+}

@@ -1,0 +1,103 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"yatagarasu/proxy/origin"
+)
+
+// probeEvery is how long a probe's result stands: /ready may be asked by anyone, and must not become a way to load
+// the origin.
+const probeEvery = 2 * time.Second
+
+// health knows whether an origin answers. It asks only when /ready is asked.
+type health struct {
+	client *origin.Client
+	mu     sync.Mutex // held while probing, so that one probe serves all who ask meanwhile
+	asked  time.Time
+	state  string
+}
+
+func newHealth(c *origin.Client) *health { return &health{client: c} }
+
+// probe returns "ready", or why the origin cannot serve. Any answer but a server error shows that it is there: a
+// bucket that may not be listed answers 403 to this and yet serves its objects.
+func (h *health) probe() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.asked.IsZero() && time.Since(h.asked) < probeEvery {
+		return h.state
+	}
+	h.state = h.look()
+	h.asked = time.Now()
+	return h.state
+}
+
+func (h *health) look() string {
+	resp, err := h.client.Do(&origin.Request{Method: "HEAD"})
+	if err != nil {
+		var e *origin.Error
+		if errors.As(err, &e) {
+			return e.Reason.String()
+		}
+		return "failed"
+	}
+	defer resp.Close()
+	if reason, fault := origin.ReasonOf(resp.Status(), ""); fault && reason != origin.ReasonAccessDenied {
+		return reason.String()
+	}
+	return ready
+}
+
+const ready = "ready"
+
+// Health answers /health: the process serves.
+func (s *Server) Health(ctx *fasthttp.RequestCtx) {
+	writeJSON(ctx, fasthttp.StatusOK, map[string]string{"status": "ok"})
+}
+
+// Ready answers /ready: 200 while some bucket can serve, 503 when none can or the process is draining.
+func (s *Server) Ready(ctx *fasthttp.RequestCtx) {
+	buckets := s.state.Load().buckets
+	states := make(map[string]string, len(buckets))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	some := false
+	for _, b := range buckets {
+		wg.Go(func() {
+			state := b.health.probe()
+			mu.Lock()
+			defer mu.Unlock()
+			states[b.config.Name] = state
+			some = some || state == ready
+		})
+	}
+	wg.Wait()
+	status, text := fasthttp.StatusOK, ready
+	switch {
+	case s.draining.Load():
+		status, text = fasthttp.StatusServiceUnavailable, "draining"
+	case !some:
+		status, text = fasthttp.StatusServiceUnavailable, "no bucket can serve"
+	}
+	writeJSON(ctx, status, map[string]any{"status": text, "buckets": states})
+}
+
+func writeJSON(ctx *fasthttp.RequestCtx, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = fasthttp.StatusInternalServerError, []byte(`{"error":"Internal Server Error"}`)
+	}
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	if status == fasthttp.StatusServiceUnavailable {
+		ctx.Response.Header.Set("Retry-After", "2")
+	}
+	ctx.SetBody(append(body, '\n'))
+}

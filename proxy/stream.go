@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// copyBuffer is how much of an object is in memory while it streams. With the connection's own buffers it keeps a
+// stream within 64 KiB.
+const copyBuffer = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// source is where a streamed body comes from: the origin, or several ranges of it one after the other.
+type source interface {
+	io.Reader // io.EOF after the promised bytes, any other error before
+	Close()
+}
+
+// stream is a response body on its way to the client. fasthttp calls WriteTo once the header has been sent, then
+// CloseWithError, whatever happened.
+type stream struct {
+	x      *exchange
+	source source
+	size   int64 // -1 = not known in advance, so sent in chunks
+	sent   int64
+	armed  time.Time // when the client's write deadline was last set
+	done   bool
+}
+
+// SupportsBodyWriteTo makes fasthttp use WriteTo, except where it must frame chunks itself.
+func (s *stream) SupportsBodyWriteTo() bool { return s.size >= 0 }
+
+// Read is for bodies sent in chunks.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.source.Read(p)
+	s.sent += int64(n)
+	return n, err
+}
+
+// WriteTo copies the body to the client's connection. It writes there rather than to w, which is a buffer that keeps
+// small pieces back: bytes go out as they arrive. The header is out already (ImmediateHeaderFlush).
+func (s *stream) WriteTo(io.Writer) (int64, error) {
+	buf := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(buf)
+	conn := s.x.ctx.Conn()
+	for {
+		n, err := s.source.Read(buf[:])
+		if n > 0 {
+			if err := s.send(conn, buf[:n]); err != nil {
+				return s.sent, err
+			}
+		}
+		switch {
+		case err == io.EOF && s.sent == s.size:
+			return s.sent, nil
+		case err == io.EOF:
+			return s.sent, io.ErrUnexpectedEOF
+		case err != nil:
+			return s.sent, err
+		}
+	}
+}
+
+// send writes p, for as long as the client takes some of it within write_stall.
+func (s *stream) send(conn net.Conn, p []byte) error {
+	stall := s.x.state.config.Server.Timeouts.WriteStall
+	for {
+		if now := time.Now(); now.Sub(s.armed) > min(time.Second, stall/8) {
+			s.armed = now
+			_ = conn.SetWriteDeadline(now.Add(stall)) // fails on a closed connection, as the write then does
+		}
+		n, err := conn.Write(p)
+		s.sent += int64(n)
+		if p = p[n:]; err == nil {
+			return nil
+		}
+		var timeout net.Error
+		if n == 0 || !errors.As(err, &timeout) || !timeout.Timeout() {
+			return err
+		}
+		s.armed = time.Time{} // slow, but it moves
+	}
+}
+
+// CloseWithError ends the stream. An origin response that was not read to its end closes its connection, so the
+// origin stops sending.
+func (s *stream) CloseWithError(err error) error {
+	s.done = true
+	if s.source != nil {
+		s.source.Close()
+		s.source = nil
+	}
+	if err != nil {
+		s.x.cause = err
+	}
+	return nil
+}
