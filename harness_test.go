@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 // program is a running proxy, in this process or in one of its own.
 type program struct {
 	t      testing.TB
+	config string // the file
 	url    string // of the data listener
 	manage string // of the management listener
 	log    *logBuffer
@@ -50,7 +51,8 @@ func startProgram(t testing.TB, yaml string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{t: t, log: newLogBuffer(), hup: make(chan os.Signal), stop: cancel, exited: make(chan struct{})}
-	args := []string{"-config", writeConfig(t, yaml)}
+	p.config = writeConfig(t, yaml)
+	args := []string{"-config", p.config}
 	go func() {
 		defer close(p.exited)
 		p.code = run(ctx, toReceive(p.hup), args, p.log, p.log)
@@ -64,7 +66,8 @@ func startProgram(t testing.TB, yaml string) *program {
 func startProcess(t testing.TB, yaml string, env ...string) *program {
 	t.Helper()
 	p := &program{t: t, log: newLogBuffer(), exited: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], "-config", writeConfig(t, yaml))
+	p.config = writeConfig(t, yaml)
+	p.cmd = exec.Command(os.Args[0], "-config", p.config)
 	p.cmd.Env = append(append(os.Environ(), beTheProgram+"=1"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -129,6 +132,19 @@ func (p *program) metric(name string) string {
 	return ""
 }
 
+// awaitMetric waits until a metric has a value: counters move when the last byte has left, which a client may see
+// first.
+func (p *program) awaitMetric(name, want string) {
+	p.t.Helper()
+	var got string
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if got = p.metric(name); got == want {
+			return
+		}
+	}
+	p.t.Errorf("%s is %q, want %q", name, got, want)
+}
+
 func toReceive(c chan os.Signal) <-chan os.Signal { return c }
 
 func writeConfig(t testing.TB, yaml string) string {
@@ -138,6 +154,14 @@ func writeConfig(t testing.TB, yaml string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// rewriteConfig replaces the program's configuration file.
+func rewriteConfig(t testing.TB, p *program, yaml string) {
+	t.Helper()
+	if err := os.WriteFile(p.config, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // listeners is the beginning of a test's configuration: both listeners on free ports of loopback.
@@ -194,6 +218,13 @@ func (l *logBuffer) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// forget drops what was printed so far.
+func (l *logBuffer) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
 }
 
 // find returns the first record that matches, waiting for it until end is closed or half a minute has passed.

@@ -29,9 +29,14 @@ func main() {
 	// Registered before anything is read, so that an early signal is not lost, nor fatal.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	// The first signal drains; after it the default action is back, and a second one kills.
-	context.AfterFunc(ctx, stop)
+	ctx, drain := context.WithCancel(context.Background())
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-end
+		signal.Reset(syscall.SIGTERM, syscall.SIGINT) // the first one drains, a second one kills
+		drain()
+	}()
 	os.Exit(run(ctx, hup, os.Args[1:], os.Stdout, os.Stderr))
 }
 

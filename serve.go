@@ -129,7 +129,6 @@ func listen(address, key string) (net.Listener, error) {
 }
 
 func newLog(c *config.Logging, w io.Writer) zerolog.Logger {
-	zerolog.TimeFieldFormat = time.RFC3339Nano
 	level, err := zerolog.ParseLevel(c.Level)
 	if err != nil {
 		level = zerolog.InfoLevel // the configuration allows zerolog's own names only

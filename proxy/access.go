@@ -12,6 +12,9 @@ import (
 	"yatagarasu/proxy/origin"
 )
 
+// zerolog keeps the format of times in a global.
+func init() { zerolog.TimeFieldFormat = time.RFC3339Nano }
+
 // record counts an exchange and writes its access record: once, when the last byte has left or could not.
 func (s *Server) record(x *exchange) {
 	took := time.Since(x.start)

@@ -89,7 +89,7 @@ func (r rangeSpec) resolve(size int64) (span, bool) {
 	case r.last < 0 || r.last >= size:
 		return span{r.first, size - 1}, true
 	default:
-		return span{r.first, r.last}, true
+		return span(r), true
 	}
 }
 

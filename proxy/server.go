@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fasthttp/router"
 	"github.com/rs/zerolog"
@@ -171,6 +172,7 @@ func (s *Server) Shutdown() int {
 	cut := 0
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		cut = s.conns.closeAll()
+		s.conns.wait(time.Second)
 	}
 	for _, b := range s.state.Load().buckets {
 		b.origin.Close()
@@ -213,6 +215,14 @@ func (c *connections) closeAll() int {
 		_ = conn.Close()
 	}
 	return len(c.open)
+}
+
+// wait gives those who serve the connections a moment to notice that they are closed, and to write their records.
+func (c *connections) wait(bound time.Duration) {
+	deadline := time.Now().Add(bound)
+	for c.count() > 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // fasthttpLog takes what fasthttp has to say: parse errors and the like, which access records tell better.

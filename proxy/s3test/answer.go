@@ -171,7 +171,7 @@ func (s *Server) answerBucket(r *http.Request, t *target) (reply, *s3Error) {
 // identify sets the fields that every answer of S3 has.
 func (s *Server) identify(h http.Header) (requestID, hostID string) {
 	requestID = fmt.Sprintf("%016X", rand.Uint64())
-	hostID = fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
+	hostID = fmt.Sprintf("%016x%s", rand.Uint64(), requestID)
 	h["x-amz-request-id"] = []string{requestID}
 	h["x-amz-id-2"] = []string{hostID}
 	h["Server"] = []string{"AmazonS3"}

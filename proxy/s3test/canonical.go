@@ -125,14 +125,15 @@ func canonicalValue(values []string) string {
 func canonicalRequest(method, path string, params []param, host string, h http.Header, names []string) string {
 	var b strings.Builder
 	b.WriteString(method + "\n" + uriEncode(path, true) + "\n" + canonicalQuery(params) + "\n")
+	b.Grow(512)
 	for _, name := range names {
-		value := canonicalValue(h.Values(name))
-		if name == "host" {
-			value = host
+		value := host
+		if name != "host" {
+			value = canonicalValue(h.Values(name))
 		}
 		b.WriteString(name + ":" + value + "\n")
 	}
-	b.WriteString("\n" + strings.Join(names, ";") + "\n" + h.Get("x-amz-content-sha256"))
+	b.WriteString("\n" + strings.Join(names, ";") + "\n" + h.Get("X-Amz-Content-Sha256"))
 	return b.String()
 }
 

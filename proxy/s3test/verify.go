@@ -111,7 +111,7 @@ func parseAuthorization(value string) (authorization, *s3Error) {
 }
 
 func (s *Server) checkTime(r *http.Request, auth authorization) *s3Error {
-	date := r.Header.Get("x-amz-date")
+	date := r.Header.Get("X-Amz-Date")
 	at, err := time.Parse(dateFormat, date)
 	if err != nil {
 		return accessDenied("AWS authentication requires a valid Date or x-amz-date header")
@@ -129,7 +129,7 @@ func (s *Server) checkTime(r *http.Request, auth authorization) *s3Error {
 }
 
 func (s *Server) checkToken(r *http.Request) *s3Error {
-	token := r.Header.Get("x-amz-security-token")
+	token := r.Header.Get("X-Amz-Security-Token")
 	switch {
 	case token == "" && s.SessionToken != "":
 		// A temporary key is unknown without its token.
@@ -174,7 +174,7 @@ func checkHeaders(r *http.Request, names []string) *s3Error {
 // checkPayload wants x-amz-content-sha256 to be UNSIGNED-PAYLOAD or the hash
 // of the body.
 func checkPayload(r *http.Request) *s3Error {
-	promised := r.Header.Get("x-amz-content-sha256")
+	promised := r.Header.Get("X-Amz-Content-Sha256")
 	switch {
 	case promised == unsignedPayload:
 		return nil
@@ -202,7 +202,7 @@ func (s *Server) checkSignature(r *http.Request, t target, auth authorization) *
 	}
 	canonical := canonicalRequest(r.Method, t.path, t.params, r.Host, r.Header, auth.names)
 	scope := auth.day + "/" + auth.region + "/s3/aws4_request"
-	text := stringToSign(r.Header.Get("x-amz-date"), scope, canonical)
+	text := stringToSign(r.Header.Get("X-Amz-Date"), scope, canonical)
 	if hmac.Equal(key.sign(text), auth.signature) {
 		return nil
 	}
