@@ -117,7 +117,8 @@ func drain(server *proxy.Server, log zerolog.Logger) int {
 
 // listen names the key to change when an address cannot be had.
 func listen(address, key string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
+	config := net.ListenConfig{Control: tune}
+	ln, err := config.Listen(context.Background(), "tcp", address)
 	switch {
 	case err == nil:
 		return ln, nil

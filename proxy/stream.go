@@ -10,7 +10,7 @@ import (
 
 // copyBuffer is how much of an object is in memory while it streams. With the connection's own buffers it keeps a
 // stream within 64 KiB.
-const copyBuffer = 32 << 10
+const copyBuffer = 16 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
