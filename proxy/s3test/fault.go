@@ -40,7 +40,7 @@ type Fault struct {
 	DripBytes  int // send this many bytes each DripEvery
 	DripEvery  time.Duration
 	Truncate   bool  // promise everything, send TruncateAt bytes, close (FIN)
-	Reset      bool  // the same with RST; with DropBeforeHeaders, RST without an answer
+	Reset      bool  // the same with RST, which may overtake the last bytes; with DropBeforeHeaders, RST without an answer
 	TruncateAt int64 // for Truncate, Reset and BreakChunk
 
 	// Afterwards.

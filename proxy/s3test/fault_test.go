@@ -198,7 +198,7 @@ func TestFaultTLS(t *testing.T) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	client := http.Client{Transport: transport}
 	defer transport.CloseIdleConnections()
-	f := func(fault *Fault, want string, ok bool) {
+	f := func(fault *Fault, want string, atEnd error) {
 		t.Helper()
 		s.SetFault(func(Request) *Fault { return fault })
 		resp, err := client.Get(s.URL() + "/b/k")
@@ -207,14 +207,23 @@ func TestFaultTLS(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
-		if resp.ProtoMajor != 1 || string(body) != want || (err == nil) != ok {
+		if resp.ProtoMajor != 1 || string(body) != want || !errors.Is(err, atEnd) {
 			t.Errorf("%s %q %v", resp.Proto, body, err)
 		}
 	}
-	f(nil, tenBytes, true)
-	f(&Fault{Truncate: true, TruncateAt: 3}, "012", false)
-	f(&Fault{NoContentLength: true}, tenBytes, true)
-	f(&Fault{Reset: true, TruncateAt: 3}, "012", false)
+	f(nil, tenBytes, nil)
+	f(&Fault{Truncate: true, TruncateAt: 3}, "012", io.ErrUnexpectedEOF)
+	f(&Fault{NoContentLength: true}, tenBytes, nil)
+
+	s.SetFault(func(Request) *Fault { return &Fault{Reset: true, TruncateAt: 3} })
+	resp, err := client.Get(s.URL() + "/b/k")
+	if err == nil { // RST has not overtaken the header
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Error(err)
+	}
 }
 
 func TestWaitGivesUp(t *testing.T) {

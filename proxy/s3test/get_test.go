@@ -134,6 +134,7 @@ func TestRange(t *testing.T) {
 	f("bytes=0-", 206, body, "bytes 0-9/10")
 	f("bytes=0-9", 206, body, "bytes 0-9/10")
 	f("bytes=2-4", 206, "234", "bytes 2-4/10")
+	f("bytes=8-10", 206, "89", "bytes 8-9/10")
 	f("Bytes=9-99999999999999999999", 206, "9", "bytes 9-9/10")
 	f("bytes=-3", 206, "789", "bytes 7-9/10")
 	f("bytes=-99", 206, body, "bytes 0-9/10")

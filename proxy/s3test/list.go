@@ -76,7 +76,7 @@ func (l *listing) page(keys []string) page {
 	for i < len(keys) && strings.HasPrefix(keys[i], l.prefix) {
 		key := keys[i]
 		common := l.commonPrefix(key)
-		if key == l.after {
+		if key == l.after || common != "" && common == l.after {
 			i++ // the page before had it
 			continue
 		}

@@ -122,7 +122,7 @@ func TestListPages(t *testing.T) {
 				if r.ContinuationToken != token || r.IsTruncated != (r.NextContinuationToken != "") || r.KeyCount > size {
 					t.Fatalf("%s: %+v", q, r)
 				}
-				if pages++; !r.IsTruncated {
+				if pages++; !r.IsTruncated || pages > len(want) {
 					break
 				}
 				token = r.NextContinuationToken

@@ -56,6 +56,11 @@ type run struct {
 	gone    sync.Cond // signalled when conns becomes empty
 }
 
+// sendBuffer bounds what the kernel holds of a slow transfer. Left alone it
+// would grow to megabytes for each, and a thousand slow clients would exhaust
+// the TCP memory that the whole machine shares (net.ipv4.tcp_mem).
+const sendBuffer = 256 << 10
+
 // Listen starts to serve plain HTTP/1.1 in the background. A closed server
 // may listen again, on its old address too.
 func (s *Server) Listen(addr string) error {
@@ -171,6 +176,7 @@ func (s *Server) Connections() int {
 func (r *run) track(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
+		bare(c).(*net.TCPConn).SetWriteBuffer(sendBuffer)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.conns[c] = struct{}{}
