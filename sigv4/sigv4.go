@@ -35,23 +35,39 @@ type Request struct {
 	Range  []byte // the Range header's value; empty = no Range header
 }
 
-// Signer signs with one set of credentials for one region. It is safe for concurrent use; its methods do not
-// allocate, except once a day (UTC) when the signing key is derived anew.
+// Signer signs with one set of credentials for one region. It is safe for concurrent use. Signing does not allocate,
+// but for the first signature of each second, which prepares what all of that second share.
 type Signer struct {
 	accessKey    string
 	secretKey    string
 	sessionToken string
 	region       string
 	day          atomic.Pointer[dayKey]
+	now          atomic.Pointer[second]
 }
 
 // dayKey is the signing key of one UTC day, with what else depends on the day and the region alone. Of the key itself
 // only what HMAC starts from is kept: SHA-256's state after the key's inner and outer block (RFC 2104, section 4).
 type dayKey struct {
-	date  [8]byte // yyyymmdd
-	scope string  // yyyymmdd/region/s3/aws4_request
+	date  string // yyyymmdd
+	scope string // yyyymmdd/region/s3/aws4_request
 	inner []byte
 	outer []byte
+}
+
+// second is what signatures of one second have in common.
+type second struct {
+	unix         int64
+	key          *dayKey
+	stringToSign string // up to the hash of the canonical request
+	plain        shared
+	ranged       shared // for requests with a Range header
+}
+
+// shared is what comes after the request's own part.
+type shared struct {
+	canonical string // the canonical request behind the Host or Range value
+	headers   string // the header lines up to the signature
 }
 
 // restartable is SHA-256 that can go on from a kept state.
@@ -73,44 +89,71 @@ func New(accessKey, secretKey, sessionToken, region string) *Signer {
 // where set, are signed too but not written. dst also serves as scratch space, so its capacity may grow beyond the
 // result; nothing is allocated when a little over twice the request's size is free in it.
 func (s *Signer) AppendHeaders(dst []byte, r *Request, now time.Time) []byte {
-	var stamp [16]byte // yyyymmddThhmmssZ
-	putStamp(&stamp, now)
-	key := s.keyOf(stamp[:8])
+	sec := s.at(now)
 	start := len(dst)
+	dst = append(dst, r.Method...)
+	dst = append(dst, '\n')
+	dst = append(dst, r.Path...)
+	dst = append(dst, '\n')
+	dst = append(dst, r.Query...)
+	dst = append(dst, "\nhost:"...)
+	dst = append(dst, r.Host...)
+	rest := &sec.plain
+	if len(r.Range) > 0 {
+		rest = &sec.ranged
+		dst = append(dst, "\nrange:"...)
+		dst = append(dst, r.Range...)
+	}
+	dst = append(dst, rest.canonical...)
 
 	h := hashes.Get().(restartable)
 	h.Reset()
-	dst = s.appendCanonicalRequest(dst, r, stamp[:])
 	h.Write(dst[start:])
 	dst = h.Sum(dst)
 	digest := [sha256.Size]byte(dst[len(dst)-sha256.Size:])
-
-	dst = append(dst[:start], algorithm+"\n"...)
-	dst = append(dst, stamp[:]...)
-	dst = append(dst, '\n')
-	dst = append(dst, key.scope...)
-	dst = append(dst, '\n')
+	dst = append(dst[:start], sec.stringToSign...)
 	dst = appendHex(dst, &digest)
-	dst = resume(h, key.inner, dst, start)
-	dst = resume(h, key.outer, dst, start)
+	dst = resume(h, sec.key.inner, dst, start)
+	dst = resume(h, sec.key.outer, dst, start)
 	signature := [sha256.Size]byte(dst[start:])
 	hashes.Put(h)
 
-	dst = append(dst[:start], "X-Amz-Content-Sha256: "+EmptyPayloadHash+"\r\nX-Amz-Date: "...)
-	dst = append(dst, stamp[:]...)
-	if s.sessionToken != "" {
-		dst = append(dst, "\r\nX-Amz-Security-Token: "...)
-		dst = append(dst, s.sessionToken...)
-	}
-	dst = append(dst, "\r\nAuthorization: "+algorithm+" Credential="...)
-	dst = append(dst, s.accessKey...)
-	dst = append(dst, '/')
-	dst = append(dst, key.scope...)
-	dst = append(dst, ",SignedHeaders="...)
-	dst = s.appendSignedHeaders(dst, r)
-	dst = append(dst, ",Signature="...)
+	dst = append(dst[:start], rest.headers...)
 	dst = appendHex(dst, &signature)
 	return append(dst, "\r\n"...)
+}
+
+// at returns what signatures at the time now share. Two callers may prepare the same second at once; both results
+// are right and the last one stays.
+func (s *Signer) at(now time.Time) *second {
+	unix := now.Unix()
+	if sec := s.now.Load(); sec != nil && sec.unix == unix {
+		return sec
+	}
+	stamp := now.UTC().Format("20060102T150405Z")
+	key := s.keyOf(stamp[:8])
+	sec := &second{unix: unix, key: key, stringToSign: algorithm + "\n" + stamp + "\n" + key.scope + "\n"}
+	sec.plain = s.share(stamp, key.scope, "host;")
+	sec.ranged = s.share(stamp, key.scope, "host;range;")
+	s.now.Store(sec)
+	return sec
+}
+
+// share prepares the parts behind the first signed headers, whose names stand in alphabetical order.
+func (s *Signer) share(stamp, scope, signed string) shared {
+	signed += "x-amz-content-sha256;x-amz-date"
+	canonical := "\nx-amz-content-sha256:" + EmptyPayloadHash + "\nx-amz-date:" + stamp
+	headers := "X-Amz-Content-Sha256: " + EmptyPayloadHash + "\r\nX-Amz-Date: " + stamp
+	if s.sessionToken != "" {
+		signed += ";x-amz-security-token"
+		canonical += "\nx-amz-security-token:" + s.sessionToken
+		headers += "\r\nX-Amz-Security-Token: " + s.sessionToken
+	}
+	return shared{
+		canonical: canonical + "\n\n" + signed + "\n" + EmptyPayloadHash,
+		headers: headers + "\r\nAuthorization: " + algorithm + " Credential=" + s.accessKey + "/" + scope +
+			",SignedHeaders=" + signed + ",Signature=",
+	}
 }
 
 // resume replaces dst[start:] by its SHA-256, going on from state.
@@ -124,49 +167,12 @@ func resume(h restartable, state, dst []byte, start int) []byte {
 	return append(dst[:start], dst[end:]...)
 }
 
-// appendCanonicalRequest writes the canonical request. The header names are in alphabetical order by construction.
-func (s *Signer) appendCanonicalRequest(dst []byte, r *Request, stamp []byte) []byte {
-	dst = append(dst, r.Method...)
-	dst = append(dst, '\n')
-	dst = append(dst, r.Path...)
-	dst = append(dst, '\n')
-	dst = append(dst, r.Query...)
-	dst = append(dst, "\nhost:"...)
-	dst = append(dst, r.Host...)
-	if len(r.Range) > 0 {
-		dst = append(dst, "\nrange:"...)
-		dst = append(dst, r.Range...)
-	}
-	dst = append(dst, "\nx-amz-content-sha256:"+EmptyPayloadHash+"\nx-amz-date:"...)
-	dst = append(dst, stamp...)
-	if s.sessionToken != "" {
-		dst = append(dst, "\nx-amz-security-token:"...)
-		dst = append(dst, s.sessionToken...)
-	}
-	dst = append(dst, "\n\n"...)
-	dst = s.appendSignedHeaders(dst, r)
-	return append(dst, "\n"+EmptyPayloadHash...)
-}
-
-func (s *Signer) appendSignedHeaders(dst []byte, r *Request) []byte {
-	dst = append(dst, "host;"...)
-	if len(r.Range) > 0 {
-		dst = append(dst, "range;"...)
-	}
-	dst = append(dst, "x-amz-content-sha256;x-amz-date"...)
-	if s.sessionToken != "" {
-		dst = append(dst, ";x-amz-security-token"...)
-	}
-	return dst
-}
-
-// keyOf returns the signing key of a day, deriving it when the day changes. Two callers may derive the same key at
-// once around midnight; both results are right and the last one stays.
-func (s *Signer) keyOf(date []byte) *dayKey {
-	if k := s.day.Load(); k != nil && string(k.date[:]) == string(date) {
+// keyOf returns the signing key of a day, deriving it when the day changes.
+func (s *Signer) keyOf(date string) *dayKey {
+	if k := s.day.Load(); k != nil && k.date == date {
 		return k
 	}
-	k := deriveDayKey(s.secretKey, string(date), s.region)
+	k := deriveDayKey(s.secretKey, date, s.region)
 	s.day.Store(k)
 	return k
 }
@@ -178,8 +184,7 @@ func deriveDayKey(secretKey, date, region string) *dayKey {
 		return h.Sum(nil)
 	}
 	key := mac(mac(mac(mac([]byte("AWS4"+secretKey), date), region), "s3"), terminator)
-	k := &dayKey{scope: date + "/" + region + "/s3/" + terminator}
-	copy(k.date[:], date)
+	k := &dayKey{date: date, scope: date + "/" + region + "/s3/" + terminator}
 	// RFC 2104: a key shorter than the block is padded with zeros; the signing key has 32 of 64 bytes.
 	state := func(pad byte) []byte {
 		block := bytes.Repeat([]byte{pad}, sha256.BlockSize)
@@ -194,21 +199,4 @@ func deriveDayKey(secretKey, date, region string) *dayKey {
 	}
 	k.inner, k.outer = state(0x36), state(0x5c)
 	return k
-}
-
-// putStamp writes now as ISO 8601 basic format in UTC: yyyymmddThhmmssZ.
-func putStamp(b *[16]byte, now time.Time) {
-	now = now.UTC()
-	year, month, day := now.Date()
-	hour, minute, second := now.Clock()
-	put2 := func(at, v int) { b[at], b[at+1] = byte('0'+v/10), byte('0'+v%10) }
-	put2(0, year/100%100)
-	put2(2, year%100)
-	put2(4, int(month))
-	put2(6, day)
-	b[8] = 'T'
-	put2(9, hour)
-	put2(11, minute)
-	put2(13, second)
-	b[15] = 'Z'
 }
