@@ -62,21 +62,20 @@ func (p *preconditions) evaluate(etag []byte, lastModified time.Time) verdict {
 	return proceed
 }
 
-// appendForOrigin writes the preconditions that S3 evaluates as the RFC does, so that it need not send the object: one
-// strong tag, or a date. Lists, "*" and weak tags in If-Match are for evaluate alone.
+// appendForOrigin writes the one precondition that every S3 evaluates alike, so that it need not send the object: a
+// single tag, or If-Modified-Since, with nothing beside it. S3 servers differ on the order of several, on lists and
+// on fractions of seconds in If-Unmodified-Since, so all else is for evaluate alone.
 func (p *preconditions) appendForOrigin(dst []byte) []byte {
-	if tag := singleTag(p.ifMatch); tag != nil && tag[0] == '"' {
-		dst = appendField(dst, "If-Match", tag)
-	}
-	if !p.unmodified.IsZero() {
-		dst = append(fasthttp.AppendHTTPDate(append(dst, "If-Unmodified-Since: "...), p.unmodified), "\r\n"...)
-	}
-	if tag := singleTag(p.ifNoneMatch); tag != nil {
+	match, noneMatch := singleTag(p.ifMatch), singleTag(p.ifNoneMatch)
+	beside := !p.modified.IsZero() || !p.unmodified.IsZero()
+	switch {
+	case p.hasIfMatch && !p.hasNoneMatch && !beside && match != nil && match[0] == '"':
+		return appendField(dst, "If-Match", match)
+	case p.hasNoneMatch && !p.hasIfMatch && !beside && noneMatch != nil:
 		// Weak comparison ignores the mark (RFC 9110, section 8.8.3.2), and S3 knows strong tags only.
-		dst = appendField(dst, "If-None-Match", bytes.TrimPrefix(tag, []byte("W/")))
-	}
-	if !p.modified.IsZero() {
-		dst = append(fasthttp.AppendHTTPDate(append(dst, "If-Modified-Since: "...), p.modified), "\r\n"...)
+		return appendField(dst, "If-None-Match", bytes.TrimPrefix(noneMatch, []byte("W/")))
+	case !p.modified.IsZero() && !p.hasIfMatch && p.unmodified.IsZero():
+		return append(fasthttp.AppendHTTPDate(append(dst, "If-Modified-Since: "...), p.modified), "\r\n"...)
 	}
 	return dst
 }

@@ -52,10 +52,26 @@ func (x *exchange) fetchWhole(key []byte) error {
 		return x.answer(resp)
 	case fasthttp.StatusNotModified:
 		if x.cond.any() {
-			return x.notModified(resp)
+			return x.confirm(key, resp)
 		}
 	}
-	return x.refusal(resp)
+	return x.refusal(resp, key)
+}
+
+// confirm answers 304 if the origin's 304 bears it out. Some S3 servers send a bare one, without the fields that a
+// client updates its copy by (RFC 9110, section 15.4.5), or mistake the tag "*" for the wildcard; then the object is
+// looked at.
+func (x *exchange) confirm(key []byte, resp *origin.Response) error {
+	if x.evaluate(&resp.Header) == notModified {
+		return x.notModified(resp)
+	}
+	resp.Close()
+	o, err := x.inspect(key)
+	if o == nil {
+		return err
+	}
+	x.cond = preconditions{} // they hold
+	return x.fetch(key)
 }
 
 func (x *exchange) fetchRange(key []byte, spec rangeSpec) error {
@@ -79,13 +95,13 @@ func (x *exchange) fetchRange(key []byte, spec rangeSpec) error {
 		return x.answer(resp)
 	case fasthttp.StatusNotModified:
 		if x.cond.any() {
-			return x.notModified(resp)
+			return x.confirm(key, resp)
 		}
 	case fasthttp.StatusRequestedRangeNotSatisfiable:
 		resp.Close()
 		return x.unsatisfied(key)
 	}
-	return x.refusal(resp)
+	return x.refusal(resp, key)
 }
 
 // evaluate applies the preconditions to a representation, whatever the origin made of them.
@@ -143,13 +159,17 @@ func (x *exchange) send(method string, key, ranged []byte) (*origin.Response, er
 }
 
 // refusal turns an answer that is not the object into an error, and closes it.
-func (x *exchange) refusal(resp *origin.Response) error {
-	defer resp.Close()
+func (x *exchange) refusal(resp *origin.Response, key []byte) error {
 	status := resp.Status()
 	var code string
 	if status >= 300 {
 		document, _ := resp.ReadDocument(errorDocument) // cut short or not: the code comes first
 		code = origin.Code(document)
+	}
+	deleted := len(resp.Header.Peek("X-Amz-Delete-Marker")) > 0
+	resp.Close()
+	if status == 400 && code == "" {
+		code = x.codeOf(key)
 	}
 	reason, fault := origin.ReasonOf(status, code)
 	if fault {
@@ -157,10 +177,9 @@ func (x *exchange) refusal(resp *origin.Response) error {
 	}
 	cause := fmt.Errorf("origin answered %d %s", status, code)
 	switch {
-	case status == 404:
+	case status == 404, status == 405 && deleted, status == 400 && origin.NoSuchName(code):
+		// 405 is for a deleted version ("GetObject", Amazon S3 API Reference).
 		return errMissing.because(cause)
-	case status == 405 && len(resp.Header.Peek("X-Amz-Delete-Marker")) > 0:
-		return errMissing.because(cause) // a deleted version ("GetObject", Amazon S3 API Reference)
 	case status == 403 && x.bucket.config.S3.MissingAs == 404 && reason == origin.ReasonAccessDenied:
 		return errMissing.because(cause)
 	case status == 401 || status == 403:
@@ -172,6 +191,17 @@ func (x *exchange) refusal(resp *origin.Response) error {
 	default:
 		return errOrigin.because(cause)
 	}
+}
+
+// codeOf asks with GET why a HEAD got 400: the code is in the body, which HEAD has not. HEAD must answer as GET does.
+func (x *exchange) codeOf(key []byte) string {
+	resp, err := x.request("GET", key, []byte("bytes=0-0"), nil)
+	if err != nil {
+		return ""
+	}
+	defer resp.Close()
+	document, _ := resp.ReadDocument(errorDocument)
+	return origin.Code(document)
 }
 
 // malformed is an answer that makes no sense.

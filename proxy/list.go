@@ -46,7 +46,7 @@ func (x *exchange) list() error {
 	took := time.Since(began)
 	x.origin += took
 	if err != nil {
-		return x.listFailed(err, took)
+		return x.listFailed(err, took, ask.Token != "")
 	}
 	x.bucket.metrics.originAnswered(fasthttp.StatusOK, took)
 	if len(page.Objects)+len(page.Prefixes) == 0 && len(x.key) > 0 && ask.Token == "" {
@@ -85,17 +85,17 @@ func (x *exchange) listQuery(ask *origin.ListRequest) (maxKeys string, err error
 			continue
 		}
 		n, err := strconv.Atoi(p.Value)
-		if err != nil || n < 1 || n > 1000 {
-			e := badRequest("max-keys must be a number from 1 to 1000")
+		if err != nil || n < 1 {
+			e := badRequest("max-keys must be a number from 1")
 			e.unread = false
 			return "", e
 		}
-		ask.MaxKeys, maxKeys = n, p.Value
+		ask.MaxKeys, maxKeys = min(n, 1000), p.Value // S3's own bound
 	}
 	return maxKeys, nil
 }
 
-func (x *exchange) listFailed(err error, took time.Duration) error {
+func (x *exchange) listFailed(err error, took time.Duration, continued bool) error {
 	var answered *origin.StatusError
 	if !errors.As(err, &answered) {
 		x.bucket.metrics.originFailed(err, took)
@@ -105,15 +105,15 @@ func (x *exchange) listFailed(err error, took time.Duration) error {
 	if reason, fault := origin.ReasonOf(answered.Status, answered.Code); fault {
 		x.bucket.metrics.originErrors[reason].Inc()
 	}
-	switch answered.Status {
-	case 404:
-		return errMissing.because(err)
-	case 401, 403:
-		return errForbidden.because(err)
-	case 400: // a continuation token that S3 does not know is the only thing of the client's in the request
+	switch {
+	case answered.Status == 400 && continued && origin.NoSuchName(answered.Code): // a token that S3 does not know
 		e := badRequest("the listing cannot be continued from there").because(err)
 		e.unread = false
 		return e
+	case answered.Status == 404, answered.Status == 400 && origin.NoSuchName(answered.Code):
+		return errMissing.because(err)
+	case answered.Status == 401, answered.Status == 403:
+		return errForbidden.because(err)
 	default:
 		return errOrigin.because(err)
 	}
@@ -142,11 +142,34 @@ func (x *exchange) writeListing(l *listing) error {
 	return nil
 }
 
-// prefersJSON tells whether application/json is asked for and text/html is not. More of RFC 9110, section 12.5.1,
-// would decide nothing else between two forms: browsers always name text/html.
+// prefersJSON tells whether Accept prefers application/json to text/html (RFC 9110, section 12.5.1). Where it rates
+// them alike, the one that it names wins, and a page where it names neither.
 func prefersJSON(accept []byte) bool {
-	accept = bytes.ToLower(accept)
-	return bytes.Contains(accept, []byte("application/json")) && !bytes.Contains(accept, []byte("text/html"))
+	json, namedJSON := quality(accept, "application/json", "application/*")
+	html, namedHTML := quality(accept, "text/html", "text/*")
+	return json > html || json == html && json > 0 && namedJSON && !namedHTML
+}
+
+// quality returns the weight that an Accept field gives a media type, by its most specific range, and whether it
+// names the type itself.
+func quality(accept []byte, full, family string) (q float64, named bool) {
+	specific := 0
+	for part := range strings.SplitSeq(strings.ToLower(string(accept)), ",") {
+		media, params, _ := strings.Cut(part, ";")
+		rank := map[string]int{"*/*": 1, family: 2, full: 3}[strings.TrimSpace(media)]
+		if rank <= specific {
+			continue
+		}
+		specific, q = rank, 1
+		for param := range strings.SplitSeq(params, ";") {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(param), "q="); ok {
+				if q, _ = strconv.ParseFloat(v, 64); q < 0 || q > 1 {
+					q = 0
+				}
+			}
+		}
+	}
+	return q, specific == 3
 }
 
 // below returns what of a key lies below the listing's prefix.

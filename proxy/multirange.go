@@ -63,7 +63,7 @@ func (x *exchange) inspect(key []byte) (*object, error) {
 		return nil, err
 	}
 	if resp.Status() != fasthttp.StatusOK || resp.Size < 0 {
-		return nil, x.refusal(resp)
+		return nil, x.refusal(resp, key)
 	}
 	switch x.evaluate(&resp.Header) {
 	case failed:
@@ -145,7 +145,7 @@ func (m *multipart) open() error {
 		return err
 	}
 	if resp.Status() != fasthttp.StatusPartialContent {
-		return m.x.refusal(resp)
+		return m.x.refusal(resp, m.key)
 	}
 	got, size, ok := parseContentRange(resp.Header.Peek("Content-Range"))
 	if !ok || got != want || size != m.object.size || resp.Size >= 0 && resp.Size != want.length() {

@@ -132,6 +132,8 @@ func ReasonOf(status int, code string) (Reason, bool) {
 		return ReasonSlowDown, true
 	}
 	switch {
+	case status == 400 && NoSuchName(code):
+		return 0, false
 	case status == 404 || status == 412 || status == 416 || status == 304:
 		return 0, false
 	case status == 403 || status == 401:
@@ -145,4 +147,14 @@ func ReasonOf(status int, code string) (Reason, bool) {
 	default:
 		return ReasonUnexpected, true
 	}
+}
+
+// NoSuchName tells whether an S3 error code means that a key, or a version, is one that the server cannot hold: too
+// long, or with a form that it refuses. So it holds no object of that name.
+func NoSuchName(code string) bool {
+	switch code {
+	case "KeyTooLongError", "InvalidURI", "InvalidArgument", "InvalidObjectName", "XMinioInvalidObjectName", "XMinioInvalidResourceName":
+		return true
+	}
+	return false
 }
