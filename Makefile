@@ -1,6 +1,5 @@
 # `make run` and `make test` need Go and nothing else.
 GO ?= go
-TOOLS := .tools/bin
 
 .PHONY: run test check bench build clean
 
@@ -17,7 +16,7 @@ test: ## everything, against real S3 servers too (installed into .tools the firs
 
 check: ## the gate before a commit: format, vet, lint, dead code, race
 	.ci/tools.sh
-	.ci/check.sh
+	.ci/check.sh race
 
 bench: ## how fast the parts are
 	$(GO) test -run '^$$' -bench . ./...

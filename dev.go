@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 
-	"yatagarasu/proxy/config"
 	"yatagarasu/proxy/s3test"
 )
 
@@ -37,9 +36,8 @@ func (s *samples) env(next func(string) (string, bool)) func(string) (string, bo
 	}
 }
 
-// printHints prints command lines that work as pasted.
-func printHints(w io.Writer, addr net.Addr, c *config.Config) {
-	base := "http://" + addr.String()
+// printHints prints command lines that work as pasted. management may be nil.
+func printHints(w io.Writer, data, management net.Listener) {
 	fmt.Fprintf(w, `
 Yatagarasu serves sample objects from an embedded S3. Try:
 
@@ -48,9 +46,9 @@ Yatagarasu serves sample objects from an embedded S3. Try:
   curl -o big.bin %[1]s/files/big.bin                # 50 MB, streamed
   curl -r 0-9,49999990- %[1]s/files/big.bin | cat -v # its two ends, as multipart
   curl -H 'Accept: application/json' %[1]s/files/    # a listing
-`, base)
-	if c.Metrics.Enabled && c.Metrics.Port != 0 {
-		fmt.Fprintf(w, "  curl http://%s:%d/metrics                # what it counts\n", c.Metrics.Address, c.Metrics.Port)
+`, "http://"+data.Addr().String())
+	if management != nil {
+		fmt.Fprintf(w, "  curl http://%s/metrics                     # what it counts\n", management.Addr())
 	}
-	fmt.Fprintf(w, "\nCtrl-C drains and stops.\n\n")
+	fmt.Fprint(w, "\nCtrl-C drains and stops.\n\n")
 }

@@ -227,30 +227,40 @@ func (l *logBuffer) forget() {
 	l.buf.Reset()
 }
 
-// find returns the first record that matches, waiting for it until end is closed or half a minute has passed.
-func (l *logBuffer) find(end <-chan struct{}, match func(map[string]any) bool) map[string]any {
+// wait waits until done says so of the text, end is closed or half a minute has passed.
+func (l *logBuffer) wait(end <-chan struct{}, done func(text string) bool) {
 	timeout := time.After(30 * time.Second)
-	for over := false; ; {
+	for {
 		l.mu.Lock()
 		text, changed := l.buf.String(), l.changed
 		l.mu.Unlock()
-		for line := range strings.Lines(text) {
-			var record map[string]any
-			if json.Unmarshal([]byte(line), &record) == nil && match(record) {
-				return record
-			}
-		}
-		if over {
-			return nil
+		if done(text) {
+			return
 		}
 		select {
 		case <-changed:
 		case <-end:
-			over = true
+			done(l.text())
+			return
 		case <-timeout:
-			return nil
+			return
 		}
 	}
+}
+
+// find returns the first record that matches, waiting for it.
+func (l *logBuffer) find(end <-chan struct{}, match func(map[string]any) bool) (found map[string]any) {
+	l.wait(end, func(text string) bool {
+		for line := range strings.Lines(text) {
+			var record map[string]any
+			if json.Unmarshal([]byte(line), &record) == nil && match(record) {
+				found = record
+				return true
+			}
+		}
+		return false
+	})
+	return found
 }
 
 // fetch sends a request and returns the response and its whole body.

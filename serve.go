@@ -55,8 +55,9 @@ func serve(ctx context.Context, hup <-chan os.Signal, o options, stdout, stderr 
 		log.Error().Err(err).Msg("cannot listen")
 		return exitFailed
 	}
+	var management net.Listener
 	if c.Metrics.Enabled {
-		management, err := listen(net.JoinHostPort(c.Metrics.Address, strconv.Itoa(c.Metrics.Port)), "metrics.address and metrics.port")
+		management, err = listen(net.JoinHostPort(c.Metrics.Address, strconv.Itoa(c.Metrics.Port)), "metrics.address and metrics.port")
 		if err != nil {
 			ln.Close()
 			log.Error().Err(err).Msg("cannot listen")
@@ -70,7 +71,7 @@ func serve(ctx context.Context, hup <-chan os.Signal, o options, stdout, stderr 
 	go func() { failed <- server.Serve(ln) }()
 	log.Info().Str("address", ln.Addr().String()).Str("version", buildVersion()).Int("buckets", len(c.Buckets)).Msg("serving")
 	if o.dev {
-		printHints(stdout, ln.Addr(), c)
+		printHints(stdout, ln, management)
 	}
 	for {
 		select {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The developer's gate. Prints what is wrong and fails on the first kind of it.
+# The developer's gate: format, vet, lint, dead code, and with the word race all tests under the race detector. Prints
+# what is wrong and fails on the first kind of it.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/.tools/bin:$PATH
@@ -27,5 +28,6 @@ say 'dead code'
 dead=$(deadcode ./... | grep -v '^proxy/s3test/' || true)
 [ -z "$dead" ] || { say "$dead"; exit 1; }
 
+[ "${1-}" = race ] || exit 0
 say 'race'
 go test -race -timeout 25m ./...
