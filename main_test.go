@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"net"
+	"strings"
 	"testing"
 
 	"yatagarasu/proxy/s3test"
@@ -21,5 +24,22 @@ func TestServesAnObject(t *testing.T) {
 	p.stop()
 	if code := p.exit(); code != exitFine {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// A connection that is opened ahead of need, as browsers do, is closed in silence: there is no request to answer.
+func TestSilentConnectionGetsNoAnswer(t *testing.T) {
+	yaml := strings.Replace(listeners, "timeouts: {", "timeouts: {header: 50ms, ", 1)
+	p := startProgram(t, yaml+"buckets:"+bucketYAML("b", "/b", "b", "http://127.0.0.1:9", ""))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got := p.metric(`yatagarasu_requests_total{bucket="-",method="other",status="408"}`); got != "" {
+		t.Errorf("%s requests were counted", got)
 	}
 }

@@ -132,8 +132,12 @@ func (x *exchange) Close() error {
 
 // sent is how many bytes of the body went out, as far as it is known.
 func (x *exchange) sent() int64 {
-	if x.stream.source != nil || x.stream.done {
+	switch {
+	case x.ctx.Response.SkipBody || x.ctx.Response.StatusCode() == 304:
+		return 0
+	case x.stream.done:
 		return x.stream.sent
+	default:
+		return x.bodySize
 	}
-	return x.bodySize
 }

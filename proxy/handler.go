@@ -78,8 +78,7 @@ func (s *Server) handle(step func(*exchange) error) fasthttp.RequestHandler {
 		x := s.begin(ctx)
 		defer func() {
 			if p := recover(); p != nil {
-				s.metrics.panics.Inc()
-				s.log.Error().Str("request_id", string(x.id[:])).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
+				s.panicked(x, p)
 				x.writeError(errPanic)
 				x.finish()
 			}
@@ -89,6 +88,12 @@ func (s *Server) handle(step func(*exchange) error) fasthttp.RequestHandler {
 		}
 		x.finish()
 	}
+}
+
+// panicked counts a panic of a request and leaves its trace in the log.
+func (s *Server) panicked(x *exchange, p any) {
+	s.metrics.panics.Inc()
+	s.log.Error().Bytes("request_id", x.id[:]).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
 }
 
 // respondError answers with the bucket's page for the error's status, or with JSON.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -11,41 +12,54 @@ import (
 	"yatagarasu/proxy/origin"
 )
 
-// probeEvery is how long a probe's result stands: /ready may be asked by anyone, and must not become a way to load
-// the origin.
-const probeEvery = 2 * time.Second
+const (
+	// probeEvery is how long a probe's result stands: /ready may be asked by anyone, and must not become a way to load
+	// the origin.
+	probeEvery = 2 * time.Second
+	// probeWithin bounds a probe: whoever asks /ready has a timeout too.
+	probeWithin = 2 * time.Second
+)
 
 // health knows whether an origin answers. It asks only when /ready is asked.
 type health struct {
 	client *origin.Client
 	mu     sync.Mutex // held while probing, so that one probe serves all who ask meanwhile
 	asked  time.Time
-	state  string
+	state  atomic.Pointer[string]
 }
 
 func newHealth(c *origin.Client) *health { return &health{client: c} }
 
-// probe returns "ready", or why the origin cannot serve. Any answer but a server error shows that it is there: a
-// bucket that may not be listed answers 403 to this and yet serves its objects.
+// probe returns "ready", or why the origin cannot serve. While another probe is under way its predecessor's result
+// stands.
 func (h *health) probe() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.asked.IsZero() && time.Since(h.asked) < probeEvery {
-		return h.state
+	if state := h.state.Load(); state == nil {
+		h.mu.Lock()
+	} else if !h.mu.TryLock() {
+		return *state
 	}
-	h.state = h.look()
+	defer h.mu.Unlock()
+	if state := h.state.Load(); state != nil && time.Since(h.asked) < probeEvery {
+		return *state
+	}
+	state := h.look()
 	h.asked = time.Now()
-	return h.state
+	h.state.Store(&state)
+	return state
 }
 
+// look asks for the S3 bucket's header. Any answer but a server error shows that the origin is there: a bucket that
+// may not be listed answers 403 to this and yet serves its objects.
 func (h *health) look() string {
-	resp, err := h.client.Do(&origin.Request{Method: "HEAD"})
+	began := time.Now()
+	tooLong := func() bool { return time.Since(began) > probeWithin }
+	resp, err := h.client.Do(&origin.Request{Method: "HEAD", Gone: tooLong})
 	if err != nil {
 		var e *origin.Error
-		if errors.As(err, &e) {
+		if errors.As(err, &e) && e.Reason != origin.ReasonClientGone {
 			return e.Reason.String()
 		}
-		return "failed"
+		return origin.ReasonFirstByteTimeout.String()
 	}
 	defer resp.Close()
 	if reason, fault := origin.ReasonOf(resp.Status(), ""); fault && reason != origin.ReasonAccessDenied {

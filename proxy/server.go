@@ -110,15 +110,19 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 
 // unparsed answers what fasthttp could not read as a request.
 func (s *Server) unparsed(ctx *fasthttp.RequestCtx, err error) {
+	if _, nothing := err.(*net.OpError); nothing {
+		// Not a byte came: a connection that was opened ahead of need. There is no request to answer. An error within a
+		// header is wrapped.
+		_ = ctx.Conn().Close()
+		return
+	}
 	x := s.begin(ctx)
 	var tooLarge *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.Is(err, bufio.ErrBufferFull):
 		x.writeError(&httpError{status: fasthttp.StatusRequestHeaderFieldsTooLarge, message: "the request header is too large", unread: true})
-	case errors.Is(err, bufio.ErrBufferFull):
-		x.writeError(&httpError{status: fasthttp.StatusRequestHeaderFieldsTooLarge, message: "the request header is too large", unread: true})
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, fasthttp.ErrTimeout):
 		x.writeError(&httpError{status: fasthttp.StatusRequestTimeout, message: "the request did not arrive in time", unread: true})
 	default:
 		x.writeError(badRequest("the request is not valid HTTP").because(err))

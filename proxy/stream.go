@@ -43,7 +43,13 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // WriteTo copies the body to the client's connection. It writes there rather than to w, which is a buffer that keeps
 // small pieces back: bytes go out as they arrive. The header is out already (ImmediateHeaderFlush).
-func (s *stream) WriteTo(io.Writer) (int64, error) {
+func (s *stream) WriteTo(io.Writer) (n int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.x.server.panicked(s.x, p)
+			n, err = s.sent, errPanic
+		}
+	}()
 	buf := copyBuffers.Get().(*[copyBuffer]byte)
 	defer copyBuffers.Put(buf)
 	conn := s.x.ctx.Conn()
