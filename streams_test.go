@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -196,4 +197,35 @@ func TestAbortedDownloadsPoisonNothing(t *testing.T) {
 			t.Errorf("true-%d: %d, %d bytes %.40q, %v", i, resp.StatusCode, len(body), body, err)
 		}
 	})
+}
+
+// What the origin has sent is with the client before the origin sends more, be it ten bytes.
+func TestBytesFlowAsTheyArrive(t *testing.T) {
+	s3 := startS3(t)
+	s3.Put("b", "k", s3test.Object{Size: 200_000, At: s3test.Pattern(5)})
+	p := startProgram(t, listeners+"buckets:"+bucketYAML("b", "/b", "b", s3.URL(), ""))
+	want := make([]byte, 200_000)
+	_, _ = s3test.Pattern(5).ReadAt(want, 0)
+	for _, chunked := range []bool{false, true} {
+		for _, first := range []int64{10, 5000, 70_000} {
+			hold := make(chan struct{})
+			s3.SetFault(func(s3test.Request) *s3test.Fault {
+				return &s3test.Fault{Chunked: chunked, BodyHold: hold, HoldAt: first}
+			})
+			resp, err := client.Get(p.url + "/b/k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, first)
+			if _, err := io.ReadFull(resp.Body, got); err != nil {
+				t.Fatalf("first %d bytes, chunked %v: %v", first, chunked, err)
+			}
+			close(hold) // the origin waits for this, and this for the client
+			rest, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || !bytes.Equal(append(got, rest...), want) {
+				t.Errorf("hold after %d, chunked %v: %d bytes, %v", first, chunked, len(got)+len(rest), err)
+			}
+		}
+	}
 }
