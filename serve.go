@@ -41,9 +41,9 @@ func serve(ctx context.Context, hup <-chan os.Signal, o options, stdout, stderr 
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
-	log := newLog(&c.Logging, stdout)
 	access := proxy.NewAccessLog(stdout, c.Logging.Format == "console")
 	defer access.Close()
+	log := newLog(c.Logging.Level, access.Writer())
 	server, err := proxy.New(c, log, access)
 	if err != nil {
 		log.Error().Err(err).Msg("cannot start")
@@ -63,7 +63,7 @@ func serve(ctx context.Context, hup <-chan os.Signal, o options, stdout, stderr 
 			log.Error().Err(err).Msg("cannot listen")
 			return exitFailed
 		}
-		a := admin.New(admin.Options{Health: server.Health, Ready: server.Ready, WriteMetrics: server.WriteMetrics})
+		a := admin.New(admin.Options{Health: server.Health, Ready: server.Ready, WriteMetrics: server.WriteMetrics, Panicked: server.Panicked})
 		go func() { failed <- a.Serve(management) }()
 		defer a.Shutdown()
 		log.Info().Str("address", management.Addr().String()).Msg("management listener is up")
@@ -130,13 +130,10 @@ func listen(address, key string) (net.Listener, error) {
 	}
 }
 
-func newLog(c *config.Logging, w io.Writer) zerolog.Logger {
-	level, err := zerolog.ParseLevel(c.Level)
+func newLog(level string, w io.Writer) zerolog.Logger {
+	parsed, err := zerolog.ParseLevel(level)
 	if err != nil {
-		level = zerolog.InfoLevel // the configuration allows zerolog's own names only
+		parsed = zerolog.InfoLevel // the configuration allows zerolog's own names only
 	}
-	if c.Format == "console" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime}
-	}
-	return zerolog.New(zerolog.SyncWriter(w)).Level(level).With().Timestamp().Logger()
+	return zerolog.New(w).Level(parsed).With().Timestamp().Logger()
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -18,7 +19,10 @@ func init() { zerolog.TimeFieldFormat = time.RFC3339Nano }
 // record counts an exchange and writes its access record: once, when the last byte has left or could not.
 func (s *Server) record(x *exchange) {
 	took := time.Since(x.start)
-	status := x.ctx.Response.StatusCode()
+	status := x.status
+	if x.err != nil && x.err.status == errGone.status {
+		x.cause = x.err.cause
+	}
 	sent := x.sent()
 	m := s.metrics.none
 	if x.bucket != nil {
@@ -28,9 +32,6 @@ func (s *Server) record(x *exchange) {
 	m.durations[x.cache].Update(took.Seconds())
 	m.ttfb[x.cache].Update(x.ready.Seconds())
 	m.bytes[x.cache].AddInt64(sent)
-	if x.cache == cacheBypass {
-		m.originBytes.AddInt64(sent)
-	}
 	aborted := x.cause != nil
 	if aborted {
 		var failed *origin.Error
@@ -77,7 +78,7 @@ func (s *Server) writeAccess(x *exchange, status int, sent int64, took time.Dura
 	h := &x.ctx.Request.Header
 	e.Str("user", "").
 		Bytes("user_agent", h.UserAgent()).
-		Bytes("referer", h.Referer()).
+		Bytes("referer", withoutQuery(h.Referer())).
 		Bool("aborted", aborted).
 		Send()
 }
@@ -87,6 +88,14 @@ func clientText(x *exchange) string {
 		return ""
 	}
 	return x.client.String()
+}
+
+// withoutQuery cuts a URL at its query, where a token may be.
+func withoutQuery(url []byte) []byte {
+	if i := bytes.IndexAny(url, "?#"); i >= 0 {
+		return url[:i]
+	}
+	return url
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -114,10 +123,11 @@ func (s *Server) logFailure(x *exchange) {
 	e.Msg("request failed")
 }
 
-// AccessLog batches access records: a request appends a line to memory, and one goroutine writes what has gathered.
-// When the writer cannot follow, records are dropped and counted rather than requests held up.
+// AccessLog batches lines: a request appends its record to memory, and one goroutine writes what has gathered. When
+// the writer cannot follow, lines are dropped and counted rather than requests held up.
 type AccessLog struct {
 	log     zerolog.Logger
+	lined   io.Writer // takes one record at a time
 	out     io.Writer
 	mu      sync.Mutex
 	lines   []byte // what has gathered
@@ -132,38 +142,40 @@ const (
 	accessFlushEvery = 200 * time.Millisecond
 	accessFlushBytes = 64 << 10
 	accessMaxBytes   = 1 << 20
+	accessCloseWait  = 2 * time.Second
 )
 
-// NewAccessLog starts a log that writes to out. Close flushes it.
+// NewAccessLog starts a log that writes to out, as JSON lines or, for people, as a console shows them. Close flushes it.
 func NewAccessLog(out io.Writer, console bool) *AccessLog {
 	a := &AccessLog{out: out, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	a.lined = lineWriter{a}
 	if console {
-		a.out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime}
+		a.lined = zerolog.ConsoleWriter{Out: lineWriter{a}, TimeFormat: time.DateTime}
 	}
-	a.log = zerolog.New(lineWriter{a, console})
+	a.log = zerolog.New(a.lined)
 	go a.run()
 	return a
 }
 
+// Writer takes the process's own log records, one a call, so that they wait for nobody either.
+func (a *AccessLog) Writer() io.Writer { return a.lined }
+
 // Dropped returns how many records were lost because the writer could not follow.
 func (a *AccessLog) Dropped() uint64 { return a.dropped.Load() }
 
-// Close writes what has gathered and ends the log.
+// Close writes what has gathered and ends the log. It does not wait for ever for a writer that is stuck.
 func (a *AccessLog) Close() {
 	close(a.stop)
-	<-a.done
+	select {
+	case <-a.done:
+	case <-time.After(accessCloseWait):
+	}
 }
 
-// lineWriter takes one record at a time from zerolog.
-type lineWriter struct {
-	a      *AccessLog
-	direct bool // for people at a terminal: no batching
-}
+// lineWriter takes one formatted record at a time.
+type lineWriter struct{ a *AccessLog }
 
 func (w lineWriter) Write(line []byte) (int, error) {
-	if w.direct {
-		return w.a.out.Write(line)
-	}
 	w.a.mu.Lock()
 	if len(w.a.lines)+len(line) > accessMaxBytes {
 		w.a.mu.Unlock()

@@ -39,7 +39,7 @@ func newBucket(c config.Bucket, m *bucketMetrics, previous *bucket) (*bucket, er
 		Bucket: c.S3.Bucket, Region: c.S3.Region, Endpoint: c.S3.Endpoint, Addressing: c.S3.Addressing,
 		AccessKey: c.S3.AccessKey.Reveal(), SecretKey: c.S3.SecretKey.Reveal(), SessionToken: c.S3.SessionToken.Reveal(),
 		Connect: c.S3.Timeouts.Connect, FirstByte: c.S3.Timeouts.FirstByte, Stall: c.S3.Timeouts.Stall,
-		MaxConnections: c.S3.MaxConnections,
+		MaxConnections: c.S3.MaxConnections, Received: m.originBytes.AddInt64,
 	})
 	if err != nil {
 		return nil, err
@@ -74,11 +74,14 @@ func (b *bucket) appendForwarded(dst []byte, h *fasthttp.RequestHeader) []byte {
 	if b.forward.empty() {
 		return dst
 	}
-	connection := h.Peek("Connection")
+	connection := bytes.Join(h.PeekAll("Connection"), []byte(","))
 	for name, value := range h.All() {
 		if b.forward.has(name) && mayForward(name) && !namedIn(connection, name) {
 			dst = append(dst, name...)
 			dst = append(dst, ": "...)
+			if string(name) == "Referer" {
+				value = withoutQuery(value) // a token may be there
+			}
 			dst = append(dst, value...)
 			dst = append(dst, "\r\n"...)
 		}
@@ -87,6 +90,11 @@ func (b *bucket) appendForwarded(dst []byte, h *fasthttp.RequestHeader) []byte {
 }
 
 func mayForward(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f {
+			return false // fasthttp lets it in, and does not bring it into canonical case
+		}
+	}
 	switch string(name) {
 	case "Authorization", "Cookie", "Host", "Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te",
 		"Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect", "Range", "If-Match", "If-None-Match",

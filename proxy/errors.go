@@ -41,7 +41,10 @@ var (
 	errOrigin     = &httpError{status: fasthttp.StatusBadGateway, message: "the origin could not be reached or gave no valid answer"}
 	errTooSlow    = &httpError{status: fasthttp.StatusGatewayTimeout, message: "the origin did not answer in time"}
 	errURILong    = &httpError{status: fasthttp.StatusRequestURITooLong, message: "the request target is too long", unread: true}
-	errPanic      = &httpError{status: fasthttp.StatusInternalServerError, message: "internal error", unread: true}
+	errBusy       = &httpError{status: fasthttp.StatusServiceUnavailable, message: "too many requests wait for the origin", retryAfter: 1}
+	// errGone is for the log alone, by nginx's convention: nobody is there to read it.
+	errGone  = &httpError{status: 499, message: "the client left", unread: true}
+	errPanic = &httpError{status: fasthttp.StatusInternalServerError, message: "internal error", unread: true}
 )
 
 func badRequest(message string) *httpError {
@@ -58,10 +61,19 @@ func (e *httpError) because(cause error) *httpError {
 // originError turns a failed origin exchange into what the client sees.
 func originError(err error) *httpError {
 	var failed *origin.Error
-	if errors.As(err, &failed) && failed.Reason.Timeout() {
+	errors.As(err, &failed)
+	switch {
+	case failed == nil:
+		return errPanic.because(err)
+	case failed.Reason.Timeout():
 		return errTooSlow.because(err)
+	case failed.Reason == origin.ReasonPool:
+		return errBusy.because(err)
+	case failed.Reason == origin.ReasonClientGone:
+		return errGone.because(err)
+	default:
+		return errOrigin.because(err)
 	}
-	return errOrigin.because(err)
 }
 
 // asHTTPError returns err as an httpError; what is none is a bug of ours and shows as 500.
@@ -79,8 +91,16 @@ func (x *exchange) writeError(e *httpError) {
 	resp := &x.ctx.Response
 	resp.ResetBody()
 	resp.Header.Reset()
-	resp.SetStatusCode(e.status)
 	resp.Header.SetContentType("application/json")
+	resp.SetBody(x.appendErrorJSON(nil, e))
+	x.bodySize = int64(len(resp.Body()))
+	x.applyError(e)
+}
+
+// applyError sets what belongs to an error whatever its body.
+func (x *exchange) applyError(e *httpError) {
+	resp := &x.ctx.Response
+	resp.SetStatusCode(e.status)
 	resp.Header.Set("Cache-Control", "no-store")
 	switch e.status {
 	case fasthttp.StatusMethodNotAllowed:
@@ -94,8 +114,6 @@ func (x *exchange) writeError(e *httpError) {
 	if e.unread {
 		resp.SetConnectionClose()
 	}
-	resp.SetBody(x.appendErrorJSON(nil, e))
-	x.bodySize = int64(len(resp.Body()))
 	x.err = e
 }
 

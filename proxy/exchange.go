@@ -65,6 +65,7 @@ type exchange struct {
 	stream   stream
 	held     *origin.Response // its buffer is the response's body
 	bodySize int64            // of a response that is not streamed
+	status   int              // kept because fasthttp may reset the response before Close
 	cache    cacheResult
 	ready    time.Duration // until the header of the response was ready
 	origin   time.Duration // spent waiting for the origin's headers
@@ -133,7 +134,7 @@ func (x *exchange) Close() error {
 // sent is how many bytes of the body went out, as far as it is known.
 func (x *exchange) sent() int64 {
 	switch {
-	case x.ctx.Response.SkipBody || x.ctx.Response.StatusCode() == 304:
+	case x.method == methodHead || x.status == 304:
 		return 0
 	case x.stream.done:
 		return x.stream.sent

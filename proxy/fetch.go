@@ -92,6 +92,7 @@ func (x *exchange) fetchRange(key []byte, spec rangeSpec) error {
 			resp.Close()
 			return x.malformed(errContentRange)
 		}
+		resp.Size = got.length() // known even where the body comes in chunks
 		return x.answer(resp)
 	case fasthttp.StatusNotModified:
 		if x.cond.any() {

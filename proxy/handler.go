@@ -2,10 +2,15 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"yatagarasu/proxy/origin"
 )
 
 // serve is the request path: what happens to a request, in order. Each step may return the error that is answered.
@@ -15,14 +20,14 @@ func (x *exchange) serve() error {
 	if err := checkFraming(h); err != nil {
 		return err
 	}
+	if x.method == methodOther {
+		return x.refuseMethod() // before the target, which CONNECT has in a form of its own
+	}
 	var err error
 	limits := &x.state.config.Server.Limits
 	if x.target, x.space, err = parseTarget(h, int(limits.URIBytes), x.space); err != nil {
 		if x.method == methodOptions && string(h.RequestURI()) == "*" {
 			return x.options() // RFC 9110, section 9.3.7
-		}
-		if x.method == methodOther {
-			return errMethod // CONNECT has a target of its own form
 		}
 		return err
 	}
@@ -30,8 +35,6 @@ func (x *exchange) serve() error {
 	switch {
 	case x.method == methodOptions:
 		return x.options()
-	case x.method == methodOther:
-		return errMethod
 	case x.server.isControl(x.target.path):
 		return x.server.control(x)
 	case x.bucket == nil:
@@ -39,6 +42,26 @@ func (x *exchange) serve() error {
 	}
 	x.parseConditions(h)
 	return x.serveObject()
+}
+
+// dropWithin and dropBytes bound what is taken in of a body that nobody wants.
+const (
+	dropWithin = time.Second
+	dropBytes  = 16 << 20
+)
+
+// refuseMethod answers 405, after taking in what comes of the body: a connection that is closed with bytes unread is
+// reset, and its client may lose the answer (RFC 9112, section 9.6). A client that waits for "100 Continue" sends none.
+func (x *exchange) refuseMethod() error {
+	body := x.ctx.RequestBodyStream()
+	if body == nil || x.ctx.Request.MayContinue() {
+		return errMethod
+	}
+	if err := x.ctx.SetReadDeadline(time.Now().Add(dropWithin)); err != nil {
+		return errMethod
+	}
+	_, _ = io.CopyN(io.Discard, body, dropBytes) // whether it ended or not, the connection ends with the answer
+	return errMethod
 }
 
 // serveObject answers with the object, or with what the bucket's site and list settings put in its place.
@@ -60,6 +83,7 @@ func (x *exchange) serveObject() error {
 		err = x.fetch(x.key)
 	}
 	if isMissing(err) && site.Fallback != "" {
+		x.target.query = nil // it speaks of the object that is missing
 		if fallback := x.fetch([]byte(site.Fallback)); fallback == nil {
 			return nil
 		}
@@ -96,9 +120,14 @@ func (s *Server) panicked(x *exchange, p any) {
 	s.log.Error().Bytes("request_id", x.id[:]).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
 }
 
+// Panicked does the same for a request of the management listener.
+func (s *Server) Panicked(p any) { s.panicked(&exchange{}, p) }
+
 // respondError answers with the bucket's page for the error's status, or with JSON.
 func (x *exchange) respondError(e *httpError) {
-	if x.bucket != nil && (x.method == methodGet || x.method == methodHead) {
+	// An origin that has just failed has no page either, and a client that has left wants none.
+	var failed *origin.Error
+	if x.bucket != nil && (x.method == methodGet || x.method == methodHead) && !errors.As(e.cause, &failed) {
 		if page := x.bucket.config.Site.ErrorPages[e.status]; page != "" && x.errorPage(e, page) {
 			return
 		}
@@ -109,18 +138,16 @@ func (x *exchange) respondError(e *httpError) {
 // errorPage answers with an object of the bucket under the error's status. It returns false when the object cannot
 // be had.
 func (x *exchange) errorPage(e *httpError, page string) bool {
-	x.cond, x.specs = preconditions{}, nil
+	x.cond, x.specs, x.target.query = preconditions{}, nil, nil
 	if err := x.fetch([]byte(page)); err != nil {
 		return false
 	}
 	resp := &x.ctx.Response
-	resp.SetStatusCode(e.status)
-	resp.Header.Set("Cache-Control", "no-store")
 	// These speak of the page, not of what was asked for (RFC 9110, section 8.8).
 	for _, name := range []string{"ETag", "Last-Modified", "Expires", "Accept-Ranges"} {
 		resp.Header.Del(name)
 	}
-	x.err = e
+	x.applyError(e)
 	return true
 }
 
@@ -131,5 +158,6 @@ func (x *exchange) finish() {
 	if x.bucket != nil {
 		x.applyCORS(h)
 	}
-	x.ready = sinceStart(x)
+	x.status = x.ctx.Response.StatusCode()
+	x.ready = time.Since(x.start)
 }

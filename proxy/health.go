@@ -62,6 +62,9 @@ func (h *health) look() string {
 		return origin.ReasonFirstByteTimeout.String()
 	}
 	defer resp.Close()
+	if resp.Status() == fasthttp.StatusNotFound {
+		return origin.ReasonNoSuchBucket.String()
+	}
 	if reason, fault := origin.ReasonOf(resp.Status(), ""); fault && reason != origin.ReasonAccessDenied {
 		return reason.String()
 	}
@@ -77,6 +80,10 @@ func (s *Server) Health(ctx *fasthttp.RequestCtx) {
 
 // Ready answers /ready: 200 while some bucket can serve, 503 when none can or the process is draining.
 func (s *Server) Ready(ctx *fasthttp.RequestCtx) {
+	if s.draining.Load() {
+		writeJSON(ctx, fasthttp.StatusServiceUnavailable, map[string]string{"status": "draining"})
+		return
+	}
 	buckets := s.state.Load().buckets
 	states := make(map[string]string, len(buckets))
 	var mu sync.Mutex
@@ -93,10 +100,7 @@ func (s *Server) Ready(ctx *fasthttp.RequestCtx) {
 	}
 	wg.Wait()
 	status, text := fasthttp.StatusOK, ready
-	switch {
-	case s.draining.Load():
-		status, text = fasthttp.StatusServiceUnavailable, "draining"
-	case !some:
+	if !some {
 		status, text = fasthttp.StatusServiceUnavailable, "no bucket can serve"
 	}
 	writeJSON(ctx, status, map[string]any{"status": text, "buckets": states})

@@ -54,7 +54,10 @@ func (x *exchange) list() error {
 	}
 	l := listing{Prefix: string(x.key), Prefixes: page.Prefixes, Objects: []listedItem{}, base: "./"}
 	if segment := x.target.raw[bytes.LastIndexByte(x.target.raw, '/')+1:]; len(segment) > 0 {
-		l.base += string(segment) + "/" // asked for as /prefix, without the slash
+		l.base += string(segment)
+		if len(x.key) == 0 {
+			l.base += "/" // asked for as /prefix; with a key the slash is there, escaped
+		}
 	}
 	if l.Prefixes == nil {
 		l.Prefixes = []string{}

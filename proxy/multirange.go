@@ -62,7 +62,7 @@ func (x *exchange) inspect(key []byte) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.Status() != fasthttp.StatusOK || resp.Size < 0 {
+	if resp.Status() != fasthttp.StatusOK {
 		return nil, x.refusal(resp, key)
 	}
 	switch x.evaluate(&resp.Header) {
@@ -79,7 +79,7 @@ func (x *exchange) inspect(key []byte) (*object, error) {
 	} else if modified := resp.Header.Peek("Last-Modified"); !dateOf(modified).IsZero() {
 		o.pin = string(appendField(nil, "If-Unmodified-Since", modified))
 	}
-	if x.ifRangeHolds(&resp.Header) {
+	if o.size >= 0 && x.ifRangeHolds(&resp.Header) {
 		o.spans = resolveAll(x.specs, o.size)
 		o.unsatisfiable = len(o.spans) == 0 && !anySatisfiable(x.specs, o.size)
 	}
@@ -125,6 +125,9 @@ func (x *exchange) multipart(key []byte, o *object) error {
 
 	// The first part is opened before anything is promised.
 	if err := m.open(); err != nil {
+		if asHTTPError(err).status == fasthttp.StatusPreconditionFailed {
+			return x.fetchWhole(key) // overwritten since it was looked at
+		}
 		return err
 	}
 	out := &x.ctx.Response
@@ -143,6 +146,10 @@ func (m *multipart) open() error {
 	resp, err := m.x.send("GET", m.key, rangeSpec(want).append(m.x.ranged[:0]))
 	if err != nil {
 		return err
+	}
+	if resp.Status() == fasthttp.StatusPreconditionFailed {
+		resp.Close()
+		return errFailedCond
 	}
 	if resp.Status() != fasthttp.StatusPartialContent {
 		return m.x.refusal(resp, m.key)

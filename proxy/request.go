@@ -141,7 +141,8 @@ func hasDotSegment(path []byte) bool {
 // checkFraming refuses a request whose end two readers could see in different places (RFC 9112, section 6.1), and a
 // Host that names no host (section 3.2).
 func checkFraming(h *fasthttp.RequestHeader) error {
-	if h.ContentLength() == -1 && hasHeader(h.RawHeaders(), "content-length") {
+	// fasthttp takes both, and says no more of it than that the connection is to be closed.
+	if h.ConnectionClose() && hasHeader(h.RawHeaders(), "content-length") && hasHeader(h.RawHeaders(), "transfer-encoding") {
 		return badRequest("both Content-Length and Transfer-Encoding are present")
 	}
 	for _, c := range h.Host() {

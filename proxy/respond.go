@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -78,6 +77,9 @@ func (x *exchange) copyHeader(from *fasthttp.ResponseHeader) {
 			to.AddBytesKV(name, value)
 		}
 	}
+	if from.StatusCode() != fasthttp.StatusPartialContent {
+		to.Del("Content-Range") // it would make no sense, and some clients believe it
+	}
 	to.Set("Accept-Ranges", "bytes")
 	to.Set("X-Cache", cacheNames[x.cache])
 	to.Set("Cache-Status", "yatagarasu; fwd=bypass")
@@ -93,5 +95,3 @@ const (
 )
 
 var cacheNames = [cacheResultCount]string{cacheNone: "NONE", cacheBypass: "BYPASS"}
-
-func sinceStart(x *exchange) time.Duration { return time.Since(x.start) }

@@ -71,18 +71,18 @@ func New(c *config.Config, log zerolog.Logger, access *AccessLog) (*Server, erro
 	return s, nil
 }
 
-// routes dispatches by fasthttp/router: the two control paths, and everything else to the request path (see the type
-// routes for why prefixes are found there).
+// routes dispatches by fasthttp/router to the request path (see the type routes for why prefixes are found there).
 func (s *Server) routes() fasthttp.RequestHandler {
 	r := router.New()
 	// Their redirects are built from a Host header that the client chose, and a 405 of theirs would name other methods.
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleMethodNotAllowed, r.HandleOPTIONS = false, false, false, false
-	for path, answer := range s.controls() {
-		step := s.handle(func(x *exchange) error { answer(x.ctx); return nil })
-		r.GET(path, step)
-		r.HEAD(path, step)
+	serve := s.handle((*exchange).serve)
+	for path := range s.controls() {
+		// The request path answers these however they are spelled; the router matches before percent-decoding.
+		r.GET(path, serve)
+		r.HEAD(path, serve)
 	}
-	r.NotFound = s.handle((*exchange).serve)
+	r.NotFound = serve
 	return r.Handler
 }
 
@@ -99,6 +99,7 @@ func (s *Server) isControl(path []byte) bool {
 func (s *Server) control(x *exchange) error {
 	x.bucket = nil
 	s.controls()[string(x.target.path)](x.ctx)
+	x.bodySize = int64(len(x.ctx.Response.Body()))
 	return nil
 }
 
@@ -117,6 +118,7 @@ func (s *Server) unparsed(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	x := s.begin(ctx)
+	x.method = methodOther
 	var tooLarge *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {

@@ -36,10 +36,13 @@ func (s *stream) SupportsBodyWriteTo() bool { return s.size >= 0 }
 
 // Read is for bodies sent in chunks.
 func (s *stream) Read(p []byte) (int, error) {
+	s.arm(s.x.ctx.Conn()) // that more is asked for means that the client took what was before
 	n, err := s.source.Read(p)
 	s.sent += int64(n)
 	return n, err
 }
+
+var errTooLong = errors.New("the origin's body is longer than it promised")
 
 // WriteTo copies the body to the client's connection. It writes there rather than to w, which is a buffer that keeps
 // small pieces back: bytes go out as they arrive. The header is out already (ImmediateHeaderFlush).
@@ -55,6 +58,9 @@ func (s *stream) WriteTo(io.Writer) (n int64, err error) {
 	conn := s.x.ctx.Conn()
 	for {
 		n, err := s.source.Read(buf[:])
+		if int64(n) > s.size-s.sent {
+			return s.sent, errTooLong
+		}
 		if n > 0 {
 			if err := s.send(conn, buf[:n]); err != nil {
 				return s.sent, err
@@ -73,12 +79,8 @@ func (s *stream) WriteTo(io.Writer) (n int64, err error) {
 
 // send writes p, for as long as the client takes some of it within write_stall.
 func (s *stream) send(conn net.Conn, p []byte) error {
-	stall := s.x.state.config.Server.Timeouts.WriteStall
 	for {
-		if now := time.Now(); now.Sub(s.armed) > min(time.Second, stall/8) {
-			s.armed = now
-			_ = conn.SetWriteDeadline(now.Add(stall)) // fails on a closed connection, as the write then does
-		}
+		s.arm(conn)
 		n, err := conn.Write(p)
 		s.sent += int64(n)
 		if p = p[n:]; err == nil {
@@ -89,6 +91,15 @@ func (s *stream) send(conn net.Conn, p []byte) error {
 			return err
 		}
 		s.armed = time.Time{} // slow, but it moves
+	}
+}
+
+// arm moves the client's write deadline on, now and then: each call to the poller costs.
+func (s *stream) arm(conn net.Conn) {
+	stall := s.x.state.config.Server.Timeouts.WriteStall
+	if now := time.Now(); now.Sub(s.armed) > min(time.Second, stall/8) {
+		s.armed = now
+		_ = conn.SetWriteDeadline(now.Add(stall)) // fails on a closed connection, as the write then does
 	}
 }
 

@@ -4,6 +4,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"time"
@@ -17,6 +18,7 @@ type Options struct {
 	Health       fasthttp.RequestHandler
 	Ready        fasthttp.RequestHandler
 	WriteMetrics func(io.Writer)
+	Panicked     func(p any) // counts and logs
 }
 
 // Server serves the management listener.
@@ -47,7 +49,8 @@ func New(o Options) *Server {
 		answer(ctx, fasthttp.StatusMethodNotAllowed, `{"error":"Method Not Allowed","message":"only GET and HEAD are allowed"}`)
 		ctx.SetConnectionClose()
 	}
-	r.PanicHandler = func(ctx *fasthttp.RequestCtx, _ any) {
+	r.PanicHandler = func(ctx *fasthttp.RequestCtx, p any) {
+		o.Panicked(p)
 		answer(ctx, fasthttp.StatusInternalServerError, `{"error":"Internal Server Error","message":"internal error"}`)
 	}
 	return &Server{http: &fasthttp.Server{
@@ -74,8 +77,12 @@ func answer(ctx *fasthttp.RequestCtx, status int, json string) {
 // Serve accepts connections from ln until Shutdown.
 func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(ln) }
 
-// Shutdown stops the listener; answers in progress are short and end by themselves.
-func (s *Server) Shutdown() { _ = s.http.Shutdown() }
+// Shutdown stops the listener. Answers are short; one that a slow reader holds up does not hold up the process.
+func (s *Server) Shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.http.ShutdownWithContext(ctx)
+}
 
 // quiet drops what fasthttp says of broken connections: on this listener they are somebody's port scan.
 type quiet struct{}

@@ -28,8 +28,9 @@ type Options struct {
 	FirstByte      time.Duration // from the request to the end of the response's header
 	Stall          time.Duration // each silence within a body
 	MaxConnections int
-	RootCAs        *x509.CertPool // nil = the system's
-	Resolver       *net.Resolver  // nil = the system's
+	Received       func(bytes int64) // told the length of what was read of each body; may be nil
+	RootCAs        *x509.CertPool    // nil = the system's
+	Resolver       *net.Resolver     // nil = the system's
 }
 
 // Client reads one bucket. It is safe for concurrent use.
@@ -39,6 +40,7 @@ type Client struct {
 	pool      *pool
 	firstByte time.Duration
 	stall     time.Duration
+	received  func(int64)
 	closed    atomic.Bool
 	responses sync.Pool
 }
@@ -74,6 +76,10 @@ func New(o Options) (*Client, error) {
 		signer:    sigv4.New(o.AccessKey, o.SecretKey, o.SessionToken, o.Region),
 		firstByte: o.FirstByte,
 		stall:     o.Stall,
+		received:  o.Received,
+	}
+	if c.received == nil {
+		c.received = func(int64) {}
 	}
 	c.pool = newPool(&c.target, o)
 	c.responses.New = func() any { return &Response{client: c} }
@@ -159,26 +165,31 @@ func (c *Client) appendRequest(dst []byte, r *Request, now time.Time) []byte {
 
 // Do sends the request and returns once the response's header is complete, whatever its status; the error is an
 // *Error. The caller closes the response. A request that fails on a reused connection before a byte of the answer
-// came is sent again: the origin was closing the connection as idle (RFC 9112, section 9.3.1). Nothing else is
-// retried here.
+// came is sent once more, on a new connection: the origin was closing the old one as idle (RFC 9112, section 9.3.1),
+// and the others with it for all that is known. Nothing else is retried here.
 func (c *Client) Do(r *Request) (*Response, error) {
 	resp := c.responses.Get().(*Response)
 	resp.gone = r.Gone
-	for {
-		now := time.Now()
+	var deadline time.Time
+	for again := false; ; again = true {
 		l, err := c.pool.get()
 		if err != nil {
 			resp.recycle()
 			return nil, err
 		}
 		resp.take(l)
+		now := time.Now()
+		if !again {
+			deadline = now.Add(c.firstByte)
+		}
 		resp.scratch = c.appendRequest(resp.scratch[:0], r, now)
-		err = resp.exchange(r.Method == "HEAD", now.Add(c.firstByte))
+		err = resp.exchange(r.Method == "HEAD", deadline)
 		if err == nil {
 			return resp, nil
 		}
 		resp.abandon()
-		if l.reused && !resp.answered && staleConnection(err) {
+		if l.reused && !again && !resp.answered && staleConnection(err) {
+			c.pool.close()
 			continue
 		}
 		resp.recycle()

@@ -120,12 +120,30 @@ func dialer(t *target, o Options) fasthttp.DialFuncWithTimeout {
 	}
 }
 
+// quiet tells whether nothing has come on an idle connection. TLS may hold bytes that the socket no longer shows; a
+// read with an expired deadline returns those and waits for none.
+func (c *conn) quiet() bool {
+	if c.probe.State() != socket.Quiet {
+		return false
+	}
+	secure, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	if err := secure.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		return false
+	}
+	var b [1]byte
+	n, err := secure.Read(b[:])
+	return n == 0 && isTimeout(err)
+}
+
 // get acquires a connection; its error says whether none was free or none could be made. An idle connection that
 // the origin closed meanwhile is passed over, and so is one on which it sent more than its answer: the next answer
 // read from there would be whatever those bytes say.
 func (p *pool) get() (lease, error) {
 	l, err := p.acquire()
-	for err == nil && l.reused && l.probe.State() != socket.Quiet {
+	for err == nil && l.reused && !l.quiet() {
 		p.discard(l)
 		l, err = p.acquire()
 	}

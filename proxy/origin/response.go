@@ -29,6 +29,7 @@ type Response struct {
 	br       *bufio.Reader // holds what arrived with the header; given back once it is drained
 	chunked  io.Reader     // decodes a chunked body
 	left     int64         // bytes still to read; -1 while a chunked body lasts
+	read     int64         // bytes of the body that were read
 	answered bool          // a byte of the answer has come
 	gone     func() bool
 	until    time.Time // when the header must be complete; zero in the body, where each silence has its own bound
@@ -150,6 +151,7 @@ func (r *Response) Read(p []byte) (int, error) {
 		n, err = (*wire)(r).Read(p)
 	}
 	r.left -= int64(n)
+	r.read += int64(n)
 	if err == io.EOF {
 		err = fail(ReasonTruncated, io.ErrUnexpectedEOF)
 	}
@@ -158,13 +160,16 @@ func (r *Response) Read(p []byte) (int, error) {
 
 func (r *Response) readChunked(p []byte) (int, error) {
 	n, err := r.chunked.Read(p)
+	r.read += int64(n)
 	switch {
 	case err == nil:
 		return n, nil
 	case err == io.EOF:
 		if err = r.readTrailer(); err == nil {
 			r.left = 0
-			err = io.EOF
+			if n == 0 {
+				err = io.EOF // else the next Read says so
+			}
 		}
 	case r.broken == io.EOF:
 		err = fail(ReasonTruncated, io.ErrUnexpectedEOF)
@@ -239,10 +244,11 @@ func (r *Response) arm(deadline time.Time) {
 	_ = r.lease.conn.SetReadDeadline(deadline)
 }
 
-// ReadDocument reads the rest of the body whole, if it is at most limit bytes: error documents and listings. The
-// result is valid until Close.
+// ReadDocument reads the rest of the body whole, if it is at most limit bytes and comes within the time for a first
+// byte: error documents and listings. What came is returned beside an error. The result is valid until Close.
 func (r *Response) ReadDocument(limit int) ([]byte, error) {
 	r.scratch = r.scratch[:0]
+	r.until = time.Now().Add(r.client.firstByte)
 	for {
 		r.scratch = slices.Grow(r.scratch, 512)
 		n, err := r.Read(r.scratch[len(r.scratch):cap(r.scratch)])
@@ -262,9 +268,11 @@ func (r *Response) ReadDocument(limit int) ([]byte, error) {
 // to its last byte and not a byte more is there; otherwise it is closed, which stops the origin's transfer.
 func (r *Response) Close() {
 	clean := r.left == 0
+	defer r.recycle()
 	if r.br != nil {
 		if r.left > 0 && int64(r.br.Buffered()) >= r.left {
 			_, _ = r.br.Discard(int(r.left))
+			r.read += r.left
 			clean = true
 		}
 		clean = clean && r.br.Buffered() == 0
@@ -276,7 +284,7 @@ func (r *Response) Close() {
 		r.dropReader()
 		r.client.pool.release(r.lease)
 	}
-	r.recycle()
+	r.client.received(r.read)
 }
 
 // abandon closes the connection.
@@ -295,7 +303,7 @@ func (r *Response) dropReader() {
 // recycle makes the response ready for another use. A scratch buffer that a large document has grown is let go.
 func (r *Response) recycle() {
 	r.Header.Reset()
-	r.Size, r.left = 0, 0
+	r.Size, r.left, r.read = 0, 0, 0
 	r.chunked, r.gone, r.lease = nil, nil, lease{}
 	r.armed, r.until, r.broken = time.Time{}, time.Time{}, nil
 	if cap(r.scratch) > 64<<10 {
