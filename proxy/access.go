@@ -34,17 +34,21 @@ func (s *Server) record(x *exchange) {
 	m.bytes[x.cache].AddInt64(sent)
 	aborted := x.cause != nil
 	if aborted {
-		var failed *origin.Error
-		if errors.As(x.cause, &failed) && failed.Reason != origin.ReasonClientGone {
-			m.originErrors[failed.Reason].Inc()
-		} else {
+		if x.clientAborted() {
 			s.metrics.aborts.Inc()
+		} else if failed, ok := x.stream.failed.(*origin.Error); ok { // what it wraps has been counted where it arose
+			m.originErrors[failed.Reason].Inc()
 		}
 	}
 	s.logFailure(x)
 	if log := &x.state.config.Logging; log.Access && s.sampled(log.Sample, status, aborted) {
 		s.writeAccess(x, status, sent, took, aborted)
 	}
+}
+
+// clientAborted tells whether a response that broke off did so because its client left or stood still.
+func (x *exchange) clientAborted() bool {
+	return x.stream.failed == nil || errors.Is(x.stream.failed, origin.ErrClientGone)
 }
 
 // sampled picks one record in n; what went wrong is always written.
@@ -112,9 +116,8 @@ func (s *Server) logFailure(x *exchange) {
 		return
 	}
 	level := zerolog.WarnLevel
-	var failed *origin.Error
-	if x.cause != nil && (!errors.As(cause, &failed) || failed.Reason == origin.ReasonClientGone) {
-		level = zerolog.DebugLevel // the client left; that is its own affair
+	if x.cause != nil && x.clientAborted() {
+		level = zerolog.DebugLevel // that is its own affair
 	}
 	e := s.log.WithLevel(level).Bytes("request_id", x.id[:]).Err(cause)
 	if x.bucket != nil {

@@ -119,6 +119,8 @@ func (x *exchange) clientGone() bool {
 
 // Close ends the exchange: fasthttp calls it when the response is out, or never will be.
 func (x *exchange) Close() error {
+	// After a panic fasthttp closes the body later than this, when the exchange may serve somebody else.
+	_ = x.ctx.Response.CloseBodyStream()
 	if x.held != nil {
 		x.held.Close()
 	}

@@ -62,13 +62,14 @@ func (h *health) look() string {
 		return origin.ReasonFirstByteTimeout.String()
 	}
 	defer resp.Close()
-	if resp.Status() == fasthttp.StatusNotFound {
+	switch reason, fault := origin.ReasonOf(resp.Status(), ""); {
+	case resp.Status() < 300, fault && reason == origin.ReasonAccessDenied:
+		return ready
+	case fault:
+		return reason.String()
+	default: // 404
 		return origin.ReasonNoSuchBucket.String()
 	}
-	if reason, fault := origin.ReasonOf(resp.Status(), ""); fault && reason != origin.ReasonAccessDenied {
-		return reason.String()
-	}
-	return ready
 }
 
 const ready = "ready"

@@ -85,8 +85,12 @@ func (m *serverMetrics) bucket(name string) *bucketMetrics {
 	return b
 }
 
-// keepOnly forgets the buckets that are configured no more.
-func (m *serverMetrics) keepOnly(names map[string]bool) {
+// keepOnly forgets the metrics of all other buckets.
+func (m *serverMetrics) keepOnly(buckets []*bucket) {
+	names := map[string]bool{}
+	for _, b := range buckets {
+		names[b.config.Name] = true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name := range m.buckets {

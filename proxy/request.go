@@ -141,9 +141,14 @@ func hasDotSegment(path []byte) bool {
 // checkFraming refuses a request whose end two readers could see in different places (RFC 9112, section 6.1), and a
 // Host that names no host (section 3.2).
 func checkFraming(h *fasthttp.RequestHeader) error {
-	// fasthttp takes both, and says no more of it than that the connection is to be closed.
-	if h.ConnectionClose() && hasHeader(h.RawHeaders(), "content-length") && hasHeader(h.RawHeaders(), "transfer-encoding") {
-		return badRequest("both Content-Length and Transfer-Encoding are present")
+	// fasthttp passes over "identity", and lets Transfer-Encoding win over a Content-Length; others may not.
+	if raw := h.RawHeaders(); hasHeader(raw, "transfer-encoding") {
+		switch {
+		case h.ContentLength() != -1:
+			return badRequest("Transfer-Encoding is not chunked")
+		case hasHeader(raw, "content-length"):
+			return badRequest("both Content-Length and Transfer-Encoding are present")
+		}
 	}
 	for _, c := range h.Host() {
 		if c <= ' ' || c >= 0x7f || c == '@' || c == ',' || c == '/' || c == '\\' || c == '?' || c == '#' {
@@ -155,10 +160,16 @@ func checkFraming(h *fasthttp.RequestHeader) error {
 
 // hasHeader looks for a field name, given in lower case, in a raw header block.
 func hasHeader(block []byte, name string) bool {
-	for line := range bytes.Lines(block) {
-		if field, _, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(field), []byte(name)) {
+	for len(block) > 0 {
+		if len(block) > len(name) && block[0]|0x20 == name[0] && bytes.EqualFold(block[:len(name)], []byte(name)) &&
+			bytes.IndexByte([]byte(": \t"), block[len(name)]) >= 0 {
 			return true
 		}
+		end := bytes.IndexByte(block, '\n')
+		if end < 0 {
+			break
+		}
+		block = block[end+1:]
 	}
 	return false
 }

@@ -147,15 +147,12 @@ func (s *Server) Reload(c *config.Config) error {
 	}
 	s.reloadFailed.Store(err != nil)
 	if err != nil {
+		s.metrics.keepOnly(old.buckets)
 		return err
 	}
 	s.state.Store(next)
 	s.generation.Add(1)
-	names := map[string]bool{}
-	for _, b := range next.buckets {
-		names[b.config.Name] = true
-	}
-	s.metrics.keepOnly(names)
+	s.metrics.keepOnly(next.buckets)
 	old.retire(next)
 	return nil
 }

@@ -29,36 +29,45 @@ type stream struct {
 	sent   int64
 	armed  time.Time // when the client's write deadline was last set
 	done   bool
+	failed error // what ended the source early; a body that broke off without it was the client's doing
 }
 
 // SupportsBodyWriteTo makes fasthttp use WriteTo, except where it must frame chunks itself.
 func (s *stream) SupportsBodyWriteTo() bool { return s.size >= 0 }
 
 // Read is for bodies sent in chunks.
-func (s *stream) Read(p []byte) (int, error) {
-	s.arm(s.x.ctx.Conn()) // that more is asked for means that the client took what was before
-	n, err := s.source.Read(p)
+func (s *stream) Read(p []byte) (n int, err error) {
+	defer s.recover(&err)
+	n, err = s.source.Read(p)
+	s.arm(s.x.ctx.Conn()) // it is written next; that this was asked for means that the client took what was before
 	s.sent += int64(n)
+	if err != nil && err != io.EOF {
+		s.failed = err
+	}
 	return n, err
+}
+
+// recover turns a panic within the body into an error: the connection is cut, the process goes on.
+func (s *stream) recover(err *error) {
+	if p := recover(); p != nil {
+		s.x.server.panicked(s.x, p)
+		s.failed, *err = errPanic, errPanic
+	}
 }
 
 var errTooLong = errors.New("the origin's body is longer than it promised")
 
 // WriteTo copies the body to the client's connection. It writes there rather than to w, which is a buffer that keeps
 // small pieces back: bytes go out as they arrive. The header is out already (ImmediateHeaderFlush).
-func (s *stream) WriteTo(io.Writer) (n int64, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.x.server.panicked(s.x, p)
-			n, err = s.sent, errPanic
-		}
-	}()
+func (s *stream) WriteTo(io.Writer) (_ int64, err error) {
+	defer s.recover(&err)
 	buf := copyBuffers.Get().(*[copyBuffer]byte)
 	defer copyBuffers.Put(buf)
 	conn := s.x.ctx.Conn()
 	for {
 		n, err := s.source.Read(buf[:])
 		if int64(n) > s.size-s.sent {
+			s.failed = errTooLong
 			return s.sent, errTooLong
 		}
 		if n > 0 {
@@ -70,8 +79,10 @@ func (s *stream) WriteTo(io.Writer) (n int64, err error) {
 		case err == io.EOF && s.sent == s.size:
 			return s.sent, nil
 		case err == io.EOF:
-			return s.sent, io.ErrUnexpectedEOF
-		case err != nil:
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			s.failed = err
 			return s.sent, err
 		}
 	}
