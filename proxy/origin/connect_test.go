@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -227,4 +228,40 @@ func TestDialReasons(t *testing.T) {
 	f(errors.Join(errHandshake, io.EOF), ReasonTLS)
 	f(&net.OpError{Op: "dial", Err: context.DeadlineExceeded}, ReasonConnect)
 	f(io.EOF, ReasonConnect)
+}
+
+// What an origin sends beyond its answer may lie decrypted within the TLS layer, where the socket does not show it.
+func TestExcessBytesOverTLS(t *testing.T) {
+	cert, pool := certify(t, time.Now().Add(time.Hour))
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	body := strings.Repeat("x", 40_000)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for buf := make([]byte, 4096); ; {
+					if _, err := conn.Read(buf); err != nil {
+						return
+					}
+					fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%sHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", len(body), body)
+				}
+			}()
+		}
+	}()
+	c := newClient(t, "https://"+ln.Addr().String(), func(o *Options) { o.RootCAs = pool })
+	for range 20 {
+		r := mustDo(t, c, get("x"), 200)
+		if got := readAll(t, r); string(got) != body {
+			t.Fatalf("got %d bytes %.20q", len(got), got)
+		}
+		r.Close()
+	}
 }
