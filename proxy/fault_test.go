@@ -252,3 +252,30 @@ func TestBytesFlowAsTheyArrive(t *testing.T) {
 		}
 	}
 }
+
+// HEAD has no body that would say why the origin answers 400, and must yet answer as GET does.
+func TestKeysThatTheOriginCannotHold(t *testing.T) {
+	s := start(t, nil)
+	for _, method := range []string{"GET", "HEAD"} {
+		resp, _ := s.get(method, "/b/"+strings.Repeat("k", 1025))
+		if resp.StatusCode != 404 {
+			t.Errorf("%s of a key that is too long: %d", method, resp.StatusCode)
+		}
+		s.fault(s3test.Fault{Status: 400, Code: "AuthorizationHeaderMalformed"})
+		if resp, _ = s.get(method, "/b/small"); resp.StatusCode != 502 {
+			t.Errorf("%s with a region that is wrong: %d", method, resp.StatusCode)
+		}
+		s.s3.SetFault(nil)
+	}
+	s.awaitMetric(`yatagarasu_origin_errors_total{bucket="b",replica="primary",reason="credentials"}`, "2")
+}
+
+// Assets of a page that was opened with a token send that token in Referer.
+func TestRefererGoesWithoutItsQuery(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Buckets[0].S3.ForwardHeaders = []string{"*"} })
+	s.get("GET", "/b/small", "Referer", "https://app.example/page?token=secret#x")
+	seen := s.s3.Requests()
+	if got := seen[len(seen)-1].Header.Get("Referer"); got != "https://app.example/page" {
+		t.Errorf("the origin got Referer %q", got)
+	}
+}
