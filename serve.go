@@ -49,20 +49,13 @@ func serve(ctx context.Context, hup <-chan os.Signal, o options, stdout, stderr 
 		log.Error().Err(err).Msg("cannot start")
 		return exitFailed
 	}
-	failed := make(chan error, 2)
-	ln, err := listen(c.Server.Address, "server.address")
+	ln, management, err := listenAll(c)
 	if err != nil {
 		log.Error().Err(err).Msg("cannot listen")
 		return exitFailed
 	}
-	var management net.Listener
-	if c.Metrics.Enabled {
-		management, err = listen(net.JoinHostPort(c.Metrics.Address, strconv.Itoa(c.Metrics.Port)), "metrics.address and metrics.port")
-		if err != nil {
-			ln.Close()
-			log.Error().Err(err).Msg("cannot listen")
-			return exitFailed
-		}
+	failed := make(chan error, 2)
+	if management != nil {
 		a := admin.New(admin.Options{Health: server.Health, Ready: server.Ready, WriteMetrics: server.WriteMetrics, Panicked: server.Panicked})
 		go func() { failed <- a.Serve(management) }()
 		defer a.Shutdown()
@@ -114,6 +107,19 @@ func drain(server *proxy.Server, log zerolog.Logger) int {
 	}
 	e.Int("connections_cut", cut).Dur("took", time.Since(began)).Msg("stopped")
 	return exitFine
+}
+
+// listenAll opens the data listener and, where it is enabled, the management listener.
+func listenAll(c *config.Config) (data, management net.Listener, err error) {
+	if data, err = listen(c.Server.Address, "server.address"); err != nil || !c.Metrics.Enabled {
+		return data, nil, err
+	}
+	address := net.JoinHostPort(c.Metrics.Address, strconv.Itoa(c.Metrics.Port))
+	if management, err = listen(address, "metrics.address and metrics.port"); err != nil {
+		data.Close()
+		return nil, nil, err
+	}
+	return data, management, nil
 }
 
 // listen names the key to change when an address cannot be had.
