@@ -181,12 +181,14 @@ func (s *fieldSet) has(name []byte) bool {
 	if s.exact[string(name)] {
 		return true
 	}
+	amz := bytes.HasPrefix(name, []byte("X-Amz-"))
 	for _, p := range s.patterns {
-		if matchName(p, name) {
+		// Of x-amz-* only what is named so: "*-id" does not mean S3's request ids.
+		if matchName(p, name) && (!amz || strings.HasPrefix(p, "x-amz-")) {
 			return true
 		}
 	}
-	return s.all && !bytes.HasPrefix(name, []byte("X-Amz-"))
+	return s.all && !amz
 }
 
 // matchName matches a field name of any case against a lower-case pattern in which "*" stands for any run.

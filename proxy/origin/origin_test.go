@@ -337,7 +337,7 @@ func TestIdleConnectionThatTheOriginClosed(t *testing.T) {
 }
 
 func TestPoolIsBoundedAndWaits(t *testing.T) {
-	_, c := start(t, func(o *Options) { o.MaxConnections = 1; o.Connect = 300 * time.Millisecond })
+	_, c := start(t, func(o *Options) { o.MaxConnections = 1; o.Connect = 2 * time.Second })
 	r := mustDo(t, c, get("large"), 200)
 	_, err := c.Do(get("small"))
 	wantReason(t, err, ReasonPool)

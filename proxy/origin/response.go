@@ -218,6 +218,9 @@ func (r *Response) Close() {
 	} else {
 		r.dropReader()
 		r.client.pool.release(r.lease)
+		if r.client.closed.Load() {
+			r.client.pool.close() // Close came in between
+		}
 	}
 	r.client.received(r.read)
 }
