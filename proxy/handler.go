@@ -20,12 +20,13 @@ func (x *exchange) serve() error {
 	if err := checkFraming(h); err != nil {
 		return err
 	}
-	if x.method == methodOther {
-		return x.refuseMethod() // before the target, which CONNECT has in a form of its own
-	}
 	var err error
 	limits := &x.state.config.Server.Limits
-	if x.target, x.space, err = parseTarget(h, int(limits.URIBytes), x.space); err != nil {
+	x.target, x.space, err = parseTarget(h, int(limits.URIBytes), x.space)
+	if x.method == methodOther {
+		return x.refuseMethod() // whatever the target, which CONNECT has in a form of its own
+	}
+	if err != nil {
 		if x.method == methodOptions && string(h.RequestURI()) == "*" {
 			return x.options() // RFC 9110, section 9.3.7
 		}
